@@ -1,0 +1,113 @@
+"""Displacement and velocity fields on a regular grid: warping, composing, integrating, differentiating.
+
+Every field is a tensor ``(batch, D, *spatial)`` with ``D = 2`` or ``3`` channels, one per spatial axis and in the order
+of the axes (k, j, i), measured in voxels of its own grid.  Fields are pull-back: ``phi(x) = x + u(x)`` says where in the
+moving image the value of voxel ``x`` is found.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+_INTERPOLATION_OF_DIMENSION = {2: "bilinear", 3: "trilinear"}
+
+
+def identity_grid(size: tuple[int, ...], *, dtype: torch.dtype = torch.float32, device=None) -> Tensor:
+    """Voxel coordinates of a grid, shape ``(1, D, *size)``."""
+    axes = [torch.arange(length, dtype=dtype, device=device) for length in size]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij")).unsqueeze(0)
+
+
+def warp(image: Tensor, displacement: Tensor, mode: str = "bilinear", padding: str = "border") -> Tensor:
+    """Pull an image back through a displacement, ``(M o phi)(x) = M(x + u(x))``.
+
+    Args:
+        image: ``(batch, channel, *spatial)``.
+        displacement: ``(batch, D, *grid)`` in voxels of the *image's* index space; its grid is the output's grid.
+        mode: ``"bilinear"`` (linear in any dimension) or ``"nearest"``.
+        padding: what lies outside the image, ``"border"`` (edge value) or ``"zeros"``.
+    """
+    grid = identity_grid(displacement.shape[2:], dtype=displacement.dtype, device=displacement.device)
+    return sample(image, grid + displacement, mode, padding)
+
+
+def sample(image: Tensor, positions: Tensor, mode: str = "bilinear", padding: str = "border") -> Tensor:
+    """Values of an image at voxel positions ``(batch, D, *grid)``; see `warp` for the other arguments."""
+    extents = positions.new_tensor([max(length - 1, 1) for length in image.shape[2:]])
+    extents = extents.view(1, -1, *[1] * (positions.ndim - 2))
+    normalised = (2.0 * positions / extents - 1.0).flip(1).movedim(1, -1)
+    return F.grid_sample(image, normalised.to(image.dtype), mode=mode, padding_mode=padding, align_corners=True)
+
+
+def compose(outer: Tensor, inner: Tensor) -> Tensor:
+    """Displacement of ``phi_outer o phi_inner``, ``u(x) = u_inner(x) + u_outer(x + u_inner(x))``.
+
+    An image warped by the result equals the image warped by ``outer`` and then by ``inner``.
+    """
+    return inner + warp(outer, inner)
+
+
+def exponential(velocity: Tensor, squarings: int = 6) -> Tensor:
+    """Displacement of ``exp(v)`` by scaling and squaring of a stationary velocity field (Arsigny 2006; Krebs 4.3.2)."""
+    displacement = velocity / 2**squarings
+    for _ in range(squarings):
+        displacement = compose(displacement, displacement)
+    return displacement
+
+
+def spatial_gradient(field: Tensor, spacing: tuple[float, ...] | None = None) -> Tensor:
+    """Derivatives of each channel along each axis, ``(batch, channel, D, *spatial)``.
+
+    Central differences inside, one-sided ones at the border, per voxel or, with ``spacing`` (axis order), per
+    millimetre.  An axis of one voxel has derivative zero.
+    """
+    dimension = field.ndim - 2
+    spacing = spacing or (1.0,) * dimension
+    derivatives = []
+    for axis in range(dimension):
+        if field.shape[2 + axis] == 1:
+            derivatives.append(torch.zeros_like(field))
+        else:
+            derivatives.append(torch.gradient(field, spacing=float(spacing[axis]), dim=2 + axis)[0])
+    return torch.stack(derivatives, dim=2)
+
+
+def jacobian_determinant(displacement: Tensor) -> Tensor:
+    """Determinant of the derivative of ``phi``, shape ``(batch, *spatial)``, 1 for the identity.
+
+    The unit of length cancels in the determinant, so voxels and millimetres give the same number on any grid.
+    """
+    gradient = spatial_gradient(displacement).movedim((1, 2), (-2, -1))
+    return torch.linalg.det(gradient + torch.eye(gradient.shape[-1], dtype=gradient.dtype, device=gradient.device))
+
+
+def invert(displacement: Tensor, initial: Tensor | None = None, iterations: int = 30) -> Tensor:
+    """Displacement of ``phi^-1`` by the damped fixed point ``w(y) = -u(y + w(y))``.
+
+    Converges where the derivative of ``u`` is below one in norm, and in practice beyond it when ``initial`` is near (for
+    instance a network's own backward field); `inverse_error` measures what is left.
+    """
+    inverse = -displacement if initial is None else initial
+    for _ in range(iterations):
+        inverse = 0.5 * inverse - 0.5 * warp(displacement, inverse)
+    return inverse
+
+
+def inverse_error(displacement: Tensor, inverse: Tensor) -> Tensor:
+    """Distance in voxels of ``phi(phi^-1(y))`` from ``y``, shape ``(batch, *spatial)``."""
+    return compose(displacement, inverse).norm(dim=1)
+
+
+def resize(image: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Linear interpolation of an image to another grid over the same extent (voxel centres keep their meaning)."""
+    if tuple(image.shape[2:]) == tuple(size):
+        return image
+    return F.interpolate(image, size=tuple(size), mode=_INTERPOLATION_OF_DIMENSION[image.ndim - 2], align_corners=False)
+
+
+def resize_field(field: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Resample a displacement or velocity to another grid over the same extent; vectors are rescaled to its voxels."""
+    ratios = [new / old for new, old in zip(size, field.shape[2:], strict=True)]
+    return resize(field, size) * field.new_tensor(ratios).view(1, -1, *[1] * len(ratios))

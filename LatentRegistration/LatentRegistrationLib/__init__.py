@@ -1,0 +1,1 @@
+"""Learned registration with a latent space that can be looked into, free of Slicer."""

@@ -1,0 +1,186 @@
+"""A trained model in use: register two images, encode one, explore the components of deformation."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from DeformationLib.bundle import find_bundle, load_state, read_card, read_weights
+from DeformationLib.errors import InputError
+from DeformationLib.fields import inverse_error, invert, warp
+from DeformationLib.image import Image, check_overlap
+from DeformationLib.progress import Progress
+from DeformationLib.registration import RegistrationResult, network_field_to_physical
+from DeformationLib.similarity import local_correlation, masked_mean
+from torch import Tensor
+
+from .decomposition import LatentDecomposition
+from .explorer import Explorer
+from .gradient_network import GradientNetwork, GradientNetworkConfiguration
+from .preprocessing import NetworkGrid, NetworkInput, prepare
+from .suitability import suitability_warnings
+
+Alignment = Literal["centres", "none"]
+
+
+class RegistrationModel:
+    """A spatial-gradient network with its card and the decomposition of its training codes.
+
+    >>> model = RegistrationModel.load("hippocampus")
+    >>> result = model.register(read_image("fixed.nii.gz"), read_image("moving.nii.gz"))
+    >>> print(result)
+    >>> shrunk = model.explorer(result.fixed).displacement(component=0, amplitude=-100.0)
+    """
+
+    def __init__(
+        self,
+        network: GradientNetwork,
+        grid: NetworkGrid,
+        card: dict[str, Any],
+        decomposition: LatentDecomposition | None = None,
+        device: str = "cpu",
+    ) -> None:
+        network.configuration.check_grid(grid.size)
+        self.device = checked_device(device)
+        self.network = network.eval().requires_grad_(False).to(self.device)
+        self.grid, self.card, self.decomposition = grid, card, decomposition
+
+    @classmethod
+    def load(cls, name_or_folder: str | os.PathLike = "hippocampus", device: str = "auto") -> RegistrationModel:
+        """Load a model by its name in the catalogue, or from its folder; raises `InputError` for an unusable one."""
+        folder = find_bundle(name_or_folder)
+        card = read_card(folder)
+        if card["model"].get("class") != "GradientNetwork":
+            raise InputError(f"{folder} holds a model of class {card['model'].get('class')}, which is not known here.")
+        try:
+            configuration = dict(card["model"]["configuration"])
+            configuration["widths"] = tuple(configuration["widths"])
+            network = GradientNetwork(GradientNetworkConfiguration(**configuration))
+            grid = NetworkGrid(tuple(card["grid"]["size"]), float(card["grid"]["spacing_mm"]))
+        except (KeyError, TypeError) as error:
+            raise InputError(f"The model card in {folder} is incomplete ({error}): install the model again.") from error
+        weights = read_weights(folder, card)
+        if "network" not in weights:
+            raise InputError(f"The weights in {folder} lack the part 'network': install the model again.")
+        load_state(network, weights["network"], folder)
+        parts = weights.get("decomposition")
+        decomposition = LatentDecomposition.from_tensors(parts) if parts else None
+        return cls(network, grid, card, decomposition, device)
+
+    @property
+    def name(self) -> str:
+        """The model's name on its card."""
+        return self.card["name"]
+
+    def prepare(self, image: Image, name: str = "The image", like: NetworkInput | None = None) -> NetworkInput:
+        """An image as the network sees it, centred on itself or where another input lies."""
+        prepared = prepare(image, self.grid, name, like.geometry if like else None)
+        return NetworkInput(prepared.image.to(self.device), prepared.mask.to(self.device), prepared.geometry)
+
+    @torch.inference_mode()
+    def encode(self, image: Image | NetworkInput) -> Tensor:
+        """Code ``E(X)`` of an image, ``(1, channel, *coarse)``."""
+        seen = image if isinstance(image, NetworkInput) else self.prepare(image)
+        return self.network.encode(seen.image)[0]
+
+    @torch.inference_mode()
+    def register(
+        self,
+        fixed: Image,
+        moving: Image,
+        alignment: Alignment = "centres",
+        components: int | None = None,
+        progress: Progress | None = None,
+    ) -> RegistrationResult:
+        """Register two images.
+
+        Args:
+            fixed: image whose grid the result lives on.
+            moving: image that is deformed.
+            alignment: ``"centres"`` puts the centre of one image's box on the other's first, as in training;
+                ``"none"`` trusts the physical positions.
+            components: keep only so many principal components of the code difference; None keeps the whole code.
+            progress: reports and cancels.
+
+        Raises:
+            InputError: for unusable images, or images that do not overlap where no alignment was asked for.
+            Cancelled: through ``progress``.
+        """
+        progress = progress or Progress()
+        start = time.perf_counter()
+        progress.report(0.0, "Preparing the images")
+        if alignment == "none":
+            check_overlap(fixed, moving)
+        seen_f = self.prepare(fixed, "The fixed image")
+        seen_m = self.prepare(moving, "The moving image", seen_f if alignment == "none" else None)
+        prepared = time.perf_counter()
+        progress.report(0.3, "Registering")
+        encoded_f, encoded_m = self.network.encode(seen_f.image), self.network.encode(seen_m.image)
+        forward, backward = self._decode_both(encoded_f, encoded_m, components)
+        inferred = time.perf_counter()
+        progress.report(0.6, "Inverting")
+        inverse = invert(forward, backward)
+        progress.report(0.8, "Resampling to the images")
+        result = RegistrationResult(
+            fixed,
+            moving,
+            network_field_to_physical(self.grid.volume_field(forward), seen_f.geometry, seen_m.geometry, fixed.geometry),
+            network_field_to_physical(self.grid.volume_field(inverse), seen_m.geometry, seen_f.geometry, moving.geometry),
+            model=self.name,
+            warnings=suitability_warnings(self, fixed, encoded_f[0], "fixed")
+            + suitability_warnings(self, moving, encoded_m[0], "moving"),
+            similarity_before=_similarity(seen_f, seen_m.image, seen_m.mask),
+            similarity_after=_similarity(seen_f, warp(seen_m.image, forward), warp(seen_m.mask, forward)),
+        )
+        residual = float(inverse_error(forward, inverse).quantile(0.99)) * self.grid.spacing
+        if residual > 0.5 * self.grid.spacing:
+            result.warnings.append(f"The inverse is inexact ({residual:.1f} mm at the 99th percentile): the deformation folds.")
+        finished = time.perf_counter()
+        result.seconds = {
+            "preparing": round(prepared - start, 4),
+            "network": round(inferred - prepared, 4),
+            "inverse and resampling": round(finished - inferred, 4),
+        }
+        progress.report(1.0, "Registered")
+        return result
+
+    def explorer(self, image: Image) -> Explorer:
+        """The components of deformation applied to an image; raises `InputError` where the model has none."""
+        if self.decomposition is None:
+            raise InputError(f"The model {self.name} has no latent decomposition: choose another model.")
+        return Explorer(self, image)
+
+    def _decode_both(
+        self, encoded_f: tuple[Tensor, ...], encoded_m: tuple[Tensor, ...], components: int | None
+    ) -> tuple[Tensor, Tensor]:
+        difference = [m - f for m, f in zip(encoded_m, encoded_f, strict=True)]
+        if components is not None:
+            if self.decomposition is None:
+                raise InputError(f"The model {self.name} has no latent decomposition to choose components from.")
+            difference = [self.decomposition.project_difference(difference[0], components)]
+        both = tuple(torch.cat([part, -part]) for part in difference)
+        displacement, _ = self.network.decode(both, self.grid.size)
+        forward, backward = displacement.chunk(2)
+        return forward, backward
+
+
+def checked_device(device: str) -> torch.device:
+    """A torch device; ``"auto"`` is the GPU when there is one. Raises `InputError` for one that is not there."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        result = torch.device(device)
+        torch.empty(1, device=result)
+    except Exception as error:
+        raise InputError(f"The device '{device}' cannot be used on this computer: choose cpu.") from error
+    return result
+
+
+def _similarity(fixed: NetworkInput, moving: Tensor, mask: Tensor) -> float:
+    """Mean squared local correlation where both images have voxels, in [0, 1]."""
+    valid = fixed.mask * (mask > 0.5)
+    return float(masked_mean(local_correlation(fixed.image, moving, mask=valid), valid)) if valid.any() else float("nan")

@@ -1,0 +1,55 @@
+"""Whether an image is like those that a model was trained on; what to tell the user where it is not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from DeformationLib.image import Image
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from .model import RegistrationModel
+
+
+def suitability_warnings(model: RegistrationModel, image: Image, code: Tensor, role: str) -> list[str]:
+    """Sentences about spacing, field of view and appearance that are far from the training images'.
+
+    Args:
+        model: with its card and decomposition.
+        image: as it was given.
+        code: ``E(image)``, ``(1, channel, *coarse)``.
+        role: ``"fixed"`` or ``"moving"``.
+    """
+    warnings = []
+    spacing = np.asarray(image.spacing)
+    if spacing.max() > 2.0 * model.grid.spacing:
+        warnings.append(
+            f"The {role} image has a spacing of {spacing.max():.3g} mm, far coarser than the {model.grid.spacing:g} mm "
+            f"that the model {model.name} was trained on."
+        )
+    extent = np.abs(image.geometry.step @ np.diag(image.geometry.size)).sum(axis=1)
+    grid = np.asarray(model.grid.size[::-1]) * model.grid.spacing
+    if (extent > 1.05 * grid).any():
+        warnings.append(
+            f"The {role} image is larger ({_millimetres(extent)}) than what the model {model.name} sees "
+            f"({_millimetres(grid)}): only its centre is registered; crop it around the anatomy."
+        )
+    elif (extent < 0.5 * grid).any():
+        warnings.append(
+            f"The {role} image is much smaller ({_millimetres(extent)}) than what the model {model.name} was trained on "
+            f"({_millimetres(grid)})."
+        )
+    if model.decomposition is not None:
+        coefficients = model.decomposition.project(code)[0] / model.decomposition.standard_deviations
+        distance = float(np.sqrt(np.mean(coefficients[:8] ** 2)))
+        if distance > 3.0:
+            warnings.append(
+                f"The {role} image looks unlike the training images of the model {model.name} "
+                f"({distance:.1f} standard deviations away): do not trust the result without a look at it."
+            )
+    return warnings
+
+
+def _millimetres(extent: np.ndarray) -> str:
+    return " x ".join(f"{length:.0f}" for length in extent) + " mm"

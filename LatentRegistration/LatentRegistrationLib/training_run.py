@@ -1,0 +1,282 @@
+"""One training run of the spatial-gradient network: data, objective, validation, and the bundle that comes out."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from DeformationLib.augmentation import Augmentation, augment
+from DeformationLib.bundle import find_bundle, read_card, read_weights, write_bundle
+from DeformationLib.fields import jacobian_determinant, warp
+from DeformationLib.files import atomic_path, make_folder
+from DeformationLib.progress import Progress
+from DeformationLib.similarity import local_correlation, masked_mean
+from DeformationLib.training import Processes, Trainer, TrainingOptions, TrainingState
+from torch import Tensor, nn
+
+from .cases import CaseSet, find_cases, load_cases, split_cases
+from .decomposition import LatentDecomposition
+from .gradient_network import GradientNetwork, GradientNetworkConfiguration
+from .objective import GradientObjective, LossWeights
+from .preprocessing import NetworkGrid
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """All that a user decides about a training run; the command line and the panel fill one in.
+
+    Attributes:
+        images, labels: folders; labels may be None.
+        output: folder of the checkpoint, the logs and, in ``model``, the bundle.
+        grid: lengths along k, j, i (or j, i) of the network grid; empty for the smallest that holds all images.
+        spacing: of the grid, mm; 0 for the median of the images'.
+        full_resolution_epochs: how many of the last epochs compare labels on the full grid instead of half of it.
+        components: of the latent decomposition; fewer where there are fewer training cases.
+        initialize: model name or folder whose weights to start from.
+        name, purpose, data, licence, command: for the model's card.
+    """
+
+    images: Path
+    output: Path
+    labels: Path | None = None
+    split_file: Path | None = None
+    validation_rule: str = "10:1"
+    grid: tuple[int, ...] = ()
+    spacing: float = 0.0
+    network: GradientNetworkConfiguration = field(default_factory=GradientNetworkConfiguration)
+    weights: LossWeights = field(default_factory=LossWeights)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    options: TrainingOptions = field(default_factory=TrainingOptions)
+    full_resolution_epochs: int = 20
+    components: int = 32
+    initialize: str = ""
+    resume: bool = False
+    name: str = "model"
+    purpose: str = ""
+    data: str = ""
+    licence: str = ""
+    command: str = ""
+
+
+class TrainingRun:
+    """Loads the data of a request, trains, writes logs while it goes, and a bundle at the end.
+
+    >>> run = TrainingRun(TrainingRequest(Path("images"), Path("output"), labels=Path("labels")))
+    >>> run.train()
+    """
+
+    def __init__(
+        self, request: TrainingRequest, progress: Progress | None = None, say: Callable[[str], None] = print
+    ) -> None:
+        self.request, self.progress = request, progress or Progress()
+        self.folder = make_folder(request.output)
+        self.processes = Processes.join(request.options.device)
+        self.say = say if self.processes.leads else lambda line: None
+        self._forget_text = not request.resume
+        torch.manual_seed(request.options.seed)
+        self.data, self.grid = self._load()
+        self.training, self.validation = split_cases(self.data.names, request.validation_rule, request.split_file)
+        request.network.check_grid(self.grid.size)
+        network = GradientNetwork(request.network)
+        self.objective = GradientObjective(network, len(self.data.label_values), request.weights)
+        self.trainer = Trainer(
+            self.objective,
+            self._group_loss,
+            self.validate,
+            len(self.training),
+            request.options,
+            self._configuration(),
+            self.folder,
+            self._begin_epoch,
+        )
+
+    def train(self) -> Path:
+        """Train and write the bundle of the best weights; returns its folder."""
+        request = self.request
+        if request.resume:
+            self.trainer.resume()
+            self._log(f"resumed after epoch {self.trainer.state.epoch}")
+        elif request.initialize:
+            self._initialize()
+        self._log(
+            f"{len(self.training)} training and {len(self.validation)} validation cases, labels "
+            f"{self.data.label_values or 'none'}, grid {self.grid.size} of {self.grid.spacing:g} mm, "
+            f"{sum(p.numel() for p in self.objective.network.parameters())} parameters"
+        )
+        for name, reason in self.data.skipped.items():
+            self._log(f"skipped {name}: {reason}")
+        state = self.trainer.run(self.progress.part(0.1, 0.95), self.processes, self._report)
+        folder = self.folder / "model"
+        if self.processes.leads and state.log:
+            folder = self._write_bundle(state)
+        self.processes.leave()
+        self.progress.report(1.0, "Trained")
+        return folder
+
+    def _load(self) -> tuple[CaseSet, NetworkGrid]:
+        request = self.request
+        grid = NetworkGrid(request.grid, request.spacing or 1.0) if request.grid else None
+        return load_cases(
+            find_cases(request.images, request.labels),
+            grid,
+            need_labels=request.labels is not None,
+            spacing=request.spacing,
+            factor=2 ** len(request.network.widths),
+            progress=self.progress.part(0.0, 0.1),
+        )
+
+    def _configuration(self) -> dict:
+        """What a checkpoint must have in common with this run to be resumed."""
+        options = asdict(self.request.options)
+        for name in ("max_minutes", "device", "mixed_precision"):
+            options.pop(name)
+        return {
+            "network": _plain(asdict(self.request.network)),
+            "grid": [*self.grid.size, self.grid.spacing],
+            "weights": asdict(self.request.weights),
+            "augmentation": asdict(self.request.augmentation),
+            "options": options,
+            "full_resolution_epochs": self.request.full_resolution_epochs,
+            "training cases": [self.data.names[index] for index in self.training],
+        }
+
+    def _initialize(self) -> None:
+        folder = find_bundle(self.request.initialize)
+        weights = read_weights(folder, read_card(folder))["network"]
+        missing = self.trainer.warm_start({f"network.{name}": value for name, value in weights.items()})
+        self._log(f"started from {self.request.initialize}; {len(missing)} tensors are new")
+
+    def _begin_epoch(self, epoch: int) -> None:
+        coarse = epoch < self.request.options.epochs - self.request.full_resolution_epochs
+        self.objective.scale = 2 if coarse else 1
+
+    def _group_loss(self, objective: nn.Module, indices: list[int], generator: torch.Generator):
+        images, labels, masks = self.data.batch([self.training[index] for index in indices])
+        with torch.autocast("cpu", enabled=False):
+            images, others = augment(images, torch.cat([labels, masks], 1), self.request.augmentation, generator)
+        device = self.request.options.device
+        images, others = images.to(device), others.to(device)
+        count = labels.shape[1]
+        return objective(images, others[:, :count] if count else None, others[:, count:])
+
+    @torch.no_grad()
+    def validate(self, objective: nn.Module) -> dict[str, float]:
+        """Mean Dice (or local correlation, without labels) of validation pairs, and folding, on the network's grid."""
+        if len(self.validation) < 2:
+            return {}
+        objective.eval()
+        network, device = objective.network, self.request.options.device
+        images, labels, masks = (part.to(device) for part in self.data.batch(self.validation))
+        encoded = [network.encode(image[None]) for image in images]
+        rows = []
+        for fixed, moving in validation_pairs(len(self.validation)):
+            difference = tuple(m - f for m, f in zip(encoded[moving], encoded[fixed], strict=True))
+            displacement, _ = network.decode(difference, self.grid.size)
+            folds = float((jacobian_determinant(displacement) <= 0).float().mean())
+            if labels.shape[1]:
+                scores = _label_dice(labels[fixed], warp(labels[moving][None], displacement)[0])
+            else:
+                warped = warp(images[moving][None], displacement)
+                correlation = local_correlation(images[fixed][None], warped, mask=masks[fixed][None])
+                scores = [float(masked_mean(correlation, masks[fixed][None]))]
+            rows.append([*scores, folds])
+        table = np.asarray(rows)
+        result = {"score": float(table[:, :-1].mean())}
+        result |= {f"dice_{value}": float(table[:, i].mean()) for i, value in enumerate(self.data.label_values)}
+        result |= {"score_sd": float(table[:, :-1].mean(1).std()), "folding_percent": float(100 * table[:, -1].mean())}
+        return {name: round(value, 5) for name, value in result.items()}
+
+    def _report(self, row: dict) -> None:
+        with atomic_path(self.folder / "log.csv") as temporary, open(temporary, "w", newline="", encoding="utf-8") as stream:
+            names = list(dict.fromkeys(name for entry in self.trainer.state.log for name in entry))
+            writer = csv.DictWriter(stream, names)
+            writer.writeheader()
+            writer.writerows(self.trainer.state.log)
+        score = f"validation {row['score']:.4f}" if "score" in row else "no validation cases"
+        self._log(f"epoch {row['epoch']:4d}  {row['minutes']:7.2f} min  loss {row['loss']:.4f}  {score}")
+
+    def _log(self, line: str) -> None:
+        self.say(line)
+        if self.processes.leads:
+            with open(self.folder / "log.txt", "w" if self._forget_text else "a", encoding="utf-8") as stream:
+                stream.write(line + "\n")
+            self._forget_text = False
+
+    def _write_bundle(self, state: TrainingState) -> Path:
+        request, network = self.request, self.objective.network
+        weights = {name.removeprefix("network."): value for name, value in state.best_weights.items() if name.startswith("network.")}
+        network.load_state_dict({name: value.half().float() for name, value in weights.items()})  # as they will be read
+        decomposition = LatentDecomposition.fit(self._codes(), min(request.components, len(self.training) - 1))
+        best = max((row for row in state.log if "score" in row), key=lambda row: row["score"], default={})
+        card = {
+            "name": request.name,
+            "purpose": request.purpose or "Trained by a user; see the training data.",
+            "not_for_clinical_use": "For research only; not approved for diagnosis or treatment.",
+            "model": {"class": "GradientNetwork", "configuration": _plain(asdict(request.network))},
+            "grid": {"size": list(self.grid.size), "axes": "kji"[-self.grid.dimension :], "spacing_mm": self.grid.spacing},
+            "normalisation": "z-score, clip to [-5, 5], minimum to 0 and maximum to 1, over the voxels inside the image",
+            "training": {
+                "data": request.data,
+                "licence": request.licence,
+                "cases": len(self.training),
+                "validation_cases": [self.data.names[index] for index in self.validation],
+                "labels": self.data.label_values,
+                "command": request.command,
+                "seed": request.options.seed,
+                "epochs": state.epoch,
+                "minutes": round(state.seconds / 60, 1),
+                "device": request.options.device,
+                "date": datetime.date.today().isoformat(),
+                "initialized_from": request.initialize,
+            },
+            "accuracy": {
+                "script": "LatentRegistrationTrain (validation on the network's grid)",
+                "date": datetime.date.today().isoformat(),
+                "pairs": len(validation_pairs(len(self.validation))),
+                **{name: best[name] for name in best if name.startswith(("score", "dice_", "folding"))},
+            },
+        }
+        folder = write_bundle(
+            self.folder / "model", card, {"network": weights, "decomposition": decomposition.to_tensors()}
+        )
+        self._log(f"wrote {folder}")
+        return folder
+
+    @torch.no_grad()
+    def _codes(self) -> Tensor:
+        network = self.objective.network.eval()
+        device = self.request.options.device
+        return torch.cat([network.encode(self.data.batch([i])[0].to(device))[0].cpu() for i in self.training])
+
+
+def validation_pairs(count: int) -> list[tuple[int, int]]:
+    """Pairs of different cases: each is fixed twice, with the next case and with the one seven further as moving."""
+    if count < 2:
+        return []
+    steps = sorted({1, 7 % count} - {0})
+    return [(index, (index + step) % count) for step in steps for index in range(count)]
+
+
+def _label_dice(fixed: Tensor, moving: Tensor) -> list[float]:
+    """Dice of each label after the indicators ``(L, *grid)`` have been turned into label maps."""
+
+    def hard(indicators: Tensor) -> Tensor:
+        background = 1.0 - indicators.sum(0, keepdim=True)
+        return torch.cat([background, indicators]).argmax(0)
+
+    a, b = hard(fixed), hard(moving)
+    return [
+        float(2 * ((a == label) & (b == label)).sum() / max(1, int((a == label).sum() + (b == label).sum())))
+        for label in range(1, len(fixed) + 1)
+    ]
+
+
+def _plain(configuration: dict) -> dict:
+    """Tuples as lists, as JSON gives them back."""
+    return {name: list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
+            for name, value in configuration.items()}  # fmt: skip
