@@ -1,9 +1,7 @@
 """LatentRegistration: learned deformable registration whose latent space can be looked into."""
 
-from __future__ import annotations
-
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import slicer
 from slicer.i18n import tr as _
@@ -47,7 +45,7 @@ class RegistrationNodes:
         inverse: grid transform of the inverse displacement; the fixed volume put under it aligns with the moving one.
         jacobian: volume of the Jacobian determinant on the fixed volume's grid.
         segmentation: the moving segmentation, or label map volume, on the fixed volume's grid.
-        report: the figures of `DeformationLib.registration.RegistrationResult.report`.
+        result: the `DeformationLib.registration.RegistrationResult` behind them: fields, warnings, figures, files.
     """
 
     transform: object = None
@@ -55,7 +53,7 @@ class RegistrationNodes:
     inverse: object = None
     jacobian: object = None
     segmentation: object = None
-    report: dict = field(default_factory=dict)
+    result: object = None
 
 
 @dataclass
@@ -116,6 +114,10 @@ class LatentRegistrationLogic(ScriptedLoadableModuleLogic):
     ) -> RegistrationNodes:
         """Register two scalar volumes and put the outputs beside them; the inputs are not changed.
 
+        Volumes are registered where they lie in the world, their parent transforms included. A moving volume without a
+        parent transform aligns when it is put under the output transform; one that has a parent aligns when that parent
+        is put under it.
+
         Args:
             fixedNode: volume whose grid the outputs are on.
             movingNode: volume that is deformed.
@@ -132,7 +134,7 @@ class LatentRegistrationLogic(ScriptedLoadableModuleLogic):
         """
         from DeformationLib.progress import Progress
         from DeformationSceneLib.placement import scene_as_it_was_on_failure
-        from DeformationSceneLib.volumes import image_from_volume
+        from DeformationSceneLib.volumes import image_from_volume, show_jacobian
 
         progress = progress or Progress()
         fixed, moving = image_from_volume(fixedNode), image_from_volume(movingNode)
@@ -146,12 +148,12 @@ class LatentRegistrationLogic(ScriptedLoadableModuleLogic):
                 nodes.warped = self._addVolume(result.warp(moving), movingNode, fixedNode)
             if jacobian:
                 nodes.jacobian = self._addVolume(result.jacobian(), movingNode, fixedNode, "Jacobian")
+                show_jacobian(nodes.jacobian)
             if movingSegmentationNode is not None:
                 progress.report(0.9, _("Warping the segmentation"))
                 nodes.segmentation = self._warpSegmentation(
                     movingSegmentationNode, moving, lambda labels: result.warp(labels, labels=True), fixedNode
                 )
-            nodes.report = result.report()
             progress.report(1.0, _("Registered"))
         return nodes
 
@@ -222,7 +224,7 @@ class LatentRegistrationLogic(ScriptedLoadableModuleLogic):
         from DeformationSceneLib.transforms import add_displacement_transform
 
         scene = fixedNode.GetScene()
-        nodes = RegistrationNodes()
+        nodes = RegistrationNodes(result=result)
         name = output_name(scene, movingNode, fixedNode, "transform")
         nodes.transform = add_displacement_transform(scene, result.displacement, name, fixedNode, movingNode)
         place_beside(nodes.transform, movingNode)
@@ -278,8 +280,11 @@ class LatentRegistrationTest(ScriptedLoadableModuleTest):
         (fixed, fixedLabels), (moving, movingLabels) = two_part_phantom(seed=1), two_part_phantom(seed=2)
         fixedNode, movingNode = add_volume(scene, fixed, "Fixed"), add_volume(scene, moving, "Moving")
         segmentationNode = add_segmentation(scene, movingLabels, "Labels", reference_volume_node=movingNode)
-        nodes = LatentRegistrationLogic().registerVolumes(fixedNode, movingNode, "phantom", segmentationNode, inverse=True)
-        self.assertLess(nodes.report["jacobian_determinant"]["folding_percent"], 0.1)
-        self.assertGreater(nodes.report["similarity"]["after"], nodes.report["similarity"]["before"])
+        nodes = LatentRegistrationLogic().registerVolumes(
+            fixedNode, movingNode, "phantom", segmentationNode, inverse=True
+        )
+        report = nodes.result.report(fixedLabels, movingLabels)
+        self.assertLess(report["jacobian_determinant"]["folding_percent"], 0.1)
+        self.assertGreater(report["mean_dice_after"], report["mean_dice_before"] + 0.1)
         self.assertEqual(nodes.segmentation.GetSegmentation().GetNumberOfSegments(), 2)
         self.delayDisplay(_("Test passed"))

@@ -4,19 +4,12 @@ import numpy as np
 import pytest
 import slicer
 
+from DeformationSceneLib.placement import place_beside
 from DeformationSceneLib.segmentations import add_segmentation, labels_from_segmentation
 from DeformationSceneLib.transforms import add_displacement_transform, displacement_from_transform, show_transform
 from DeformationSceneLib.volumes import add_volume, image_from_volume
 from Testing.SlicerHost import samples
 from Testing.SlicerHost.application import load_scene, save_scene, start
-
-
-@pytest.fixture
-def scene():
-    start()
-    slicer.mrmlScene.Clear(False)
-    yield slicer.mrmlScene
-    slicer.mrmlScene.Clear(False)
 
 
 def test_start_can_be_repeated(scene):
@@ -25,7 +18,7 @@ def test_start_can_be_repeated(scene):
 
 
 def test_unknown_members_are_refused(scene):
-    with pytest.raises(AttributeError, match="slicer.app.settings is not covered"):
+    with pytest.raises(AttributeError, match=r"slicer\.app\.settings is not covered"):
         slicer.app.settings()
     with pytest.raises(NotImplementedError, match="no signal"):
         slicer.app.connect("aboutToQuit()", print)
@@ -61,7 +54,7 @@ def test_scripted_module_classes(scene):
 
 
 def same_picture(one, other):
-    """Whether two images are equal in physical space: Slicer's reader stores left-handed volumes the other way round."""
+    """Whether two images are equal in space: Slicer's reader stores left-handed volumes the other way round."""
     points = samples.points(other.geometry).reshape(-1, 3)
     index = one.geometry.physical_to_index(points)
     i, j, k = np.rint(index).astype(int).T
@@ -79,6 +72,10 @@ def test_saved_scene_keeps_geometry_transform_references_and_segmentation(scene,
     add_segmentation(
         scene, labels, "segmentation", names={1: "head", 2: "body"}, colours={1: (1, 0, 0)}, reference_volume_node=fixed
     )
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    study = hierarchy.CreateStudyItem(hierarchy.GetSceneItemID(), "study")
+    hierarchy.SetItemParent(hierarchy.GetItemByDataNode(fixed), study)
+    place_beside(transform, fixed)
     save_scene(tmp_path / "scene.mrb")
     load_scene(tmp_path / "scene.mrb")
 
@@ -94,8 +91,12 @@ def test_saved_scene_keeps_geometry_transform_references_and_segmentation(scene,
     assert transform.GetNodeReference(slicer.vtkMRMLTransformNode.GetMovingNodeReferenceRole()) is moving
     display = transform.GetDisplayNode()
     assert display.GetVisualizationMode() == display.VIS_MODE_GRID
-    assert display.GetGridSpacingMm() == 2.5 and display.GetVisibility2D()
+    assert display.GetGridSpacingMm() == 2.5
+    assert display.GetVisibility2D()
     assert display.GetColorMap().GetRange() == (0.0, 3.0)
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    parents = {hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) for node in (fixed, transform)}
+    assert [hierarchy.GetItemName(parent) for parent in parents] == ["study"]
     assert np.array_equal(labels_from_segmentation(segmentation, image).array, labels.array)
     segments = [segmentation.GetSegmentation().GetNthSegment(n) for n in range(2)]
     assert [segment.GetName() for segment in segments] == ["head", "body"]

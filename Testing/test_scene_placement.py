@@ -15,15 +15,6 @@ from DeformationSceneLib.segmentations import add_segmentation
 from DeformationSceneLib.transforms import add_displacement_transform, show_transform
 from DeformationSceneLib.volumes import add_volume
 from Testing.SlicerHost import samples
-from Testing.SlicerHost.application import start
-
-
-@pytest.fixture
-def scene():
-    start()
-    slicer.mrmlScene.Clear(False)
-    yield slicer.mrmlScene
-    slicer.mrmlScene.Clear(False)
 
 
 def hierarchy_of(scene):
@@ -81,10 +72,15 @@ def test_a_failed_run_leaves_the_scene_as_it_was(scene, error):
     add_volume(scene, samples.blob(samples.geometry()), "input")
     hierarchy = hierarchy_of(scene)
     before = [node.GetID() for node in nodes_of(scene)], hierarchy.GetNumberOfItems()
-    with pytest.raises(type(error)), scene_as_it_was_on_failure(scene):
-        for output in add_all_outputs(scene):
-            place_beside(output, scene.GetFirstNodeByName("input"))
-        raise error
+
+    def run():
+        with scene_as_it_was_on_failure(scene):
+            for output in add_all_outputs(scene):
+                place_beside(output, scene.GetFirstNodeByName("input"))
+            raise error
+
+    with pytest.raises(type(error)):
+        run()
     assert ([node.GetID() for node in nodes_of(scene)], hierarchy.GetNumberOfItems()) == before
 
 
@@ -95,8 +91,12 @@ def test_a_run_that_succeeds_keeps_its_nodes(scene):
 
 
 def test_nodes_removed_meanwhile_do_not_disturb(scene):
-    with pytest.raises(ValueError), scene_as_it_was_on_failure(scene):
-        warped, *_ = add_all_outputs(scene)
-        scene.RemoveNode(warped)
-        raise ValueError
+    def run():
+        with scene_as_it_was_on_failure(scene):
+            warped, *_ = add_all_outputs(scene)
+            scene.RemoveNode(warped)
+            raise ValueError
+
+    with pytest.raises(ValueError):
+        run()
     assert not slicer.util.getNodesByClass("vtkMRMLDisplayableNode")

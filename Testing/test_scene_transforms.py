@@ -20,15 +20,6 @@ from DeformationSceneLib.transforms import (
 )
 from DeformationSceneLib.volumes import add_volume, image_from_volume
 from Testing.SlicerHost import samples
-from Testing.SlicerHost.application import start
-
-
-@pytest.fixture
-def scene():
-    start()
-    slicer.mrmlScene.Clear(False)
-    yield slicer.mrmlScene
-    slicer.mrmlScene.Clear(False)
 
 
 def inner_points(grid, margin=5, step=4):
@@ -179,13 +170,16 @@ def test_display_settings(scene):
     node = add_displacement_transform(scene, displacement, "t")
     display = show_transform(node, "grid", spacing_mm=3.0, maximum_mm=4.0)
     assert node.GetNumberOfDisplayNodes() == 1
-    assert display.GetVisibility() and display.GetVisibility2D() and not display.GetVisibility3D()
+    assert display.GetVisibility()
+    assert display.GetVisibility2D()
+    assert not display.GetVisibility3D()
     assert display.GetVisualizationMode() == display.VIS_MODE_GRID
     assert display.GetGridSpacingMm() == 3.0
     assert display.GetColorMap().GetRange() == (0.0, 4.0)
     arrows = show_transform(node, "arrows", three_d=True)
     assert arrows is display
-    assert display.GetVisualizationMode() == display.VIS_MODE_GLYPH and display.GetVisibility3D()
+    assert display.GetVisualizationMode() == display.VIS_MODE_GLYPH
+    assert display.GetVisibility3D()
     show_transform(node, None)
     assert not display.GetVisibility()
 

@@ -11,18 +11,9 @@ from DeformationSceneLib.segmentations import add_segmentation
 from DeformationSceneLib.transforms import add_displacement_transform, show_transform
 from DeformationSceneLib.volumes import add_volume
 from Testing.SlicerHost import samples
-from Testing.SlicerHost.application import start
 from Testing.SlicerHost.views import GOLD, RED, SliceView
 
 SIZE = (240, 200)
-
-
-@pytest.fixture
-def scene():
-    start()
-    slicer.mrmlScene.Clear(False)
-    yield slicer.mrmlScene
-    slicer.mrmlScene.Clear(False)
 
 
 @pytest.fixture
@@ -51,7 +42,8 @@ def colourful(picture):
 def test_background_fills_the_view_with_the_right_aspect(view, grid):
     view.set_slice("axial")
     picture = view.render()
-    assert picture.shape == (SIZE[1], SIZE[0], 3) and picture.dtype == np.uint8
+    assert picture.shape == (SIZE[1], SIZE[0], 3)
+    assert picture.dtype == np.uint8
     left, right = (view.pixel_of(grid.index_to_physical((i, 12, 9)) * [-1, -1, 1]) for i in (0, 20))
     top, bottom = (view.pixel_of(grid.index_to_physical((10, j, 9)) * [-1, -1, 1]) for j in (0, 20))
     across = np.linalg.norm(np.subtract(left, right)) / (20 * grid.spacing[0])
@@ -67,6 +59,8 @@ def test_brightness_dims_the_background(scene, grid, view):
     bright = view.render().max()
     view.set_background(scene.GetFirstNodeByName("background"), brightness=0.5)
     assert view.render().max() == pytest.approx(bright / 2, abs=2)
+    view.set_background(scene.GetFirstNodeByName("background"), brightness=0)
+    assert view.render().max() == 0
 
 
 @pytest.mark.parametrize("orientation", ["axial", "coronal", "sagittal"])
@@ -152,8 +146,10 @@ def test_transform_is_drawn_inside_its_field_only(scene, grid, view):
     ends = np.array(
         [view.pixel_of(grid.index_to_physical((*ij, 9)) * [-1, -1, 1]) for ij in ((5.5, 7.5), (13.5, 15.5))]
     )
-    assert columns.min() >= ends[:, 0].min() - 2 and columns.max() <= ends[:, 0].max() + 2
-    assert rows.min() >= ends[:, 1].min() - 2 and rows.max() <= ends[:, 1].max() + 2
+    assert columns.min() >= ends[:, 0].min() - 2
+    assert columns.max() <= ends[:, 0].max() + 2
+    assert rows.min() >= ends[:, 1].min() - 2
+    assert rows.max() <= ends[:, 1].max() + 2
     assert np.ptp(columns) > 0.8 * np.ptp(ends[:, 0])
 
 
@@ -170,10 +166,12 @@ def test_only_what_was_asked_is_drawn_and_the_scene_stays_as_it_was(scene, grid)
         view.show_transform(transform, "grid")
         view.render()
     assert [node.GetID() for node in nodes_of(scene)] == before
-    assert segmentation.GetDisplayNode().GetVisibility() and display.GetVisibility()
+    assert segmentation.GetDisplayNode().GetVisibility()
+    assert display.GetVisibility()
     assert segmentation.GetSegmentation().GetNthSegment(0).GetColor() == (0.0, 1.0, 0.0)
     assert transform.GetNumberOfDisplayNodes() == 1
-    assert display.GetVisualizationMode() == display.VIS_MODE_GLYPH and display.GetGlyphSpacingMm() == 3.0
+    assert display.GetVisualizationMode() == display.VIS_MODE_GLYPH
+    assert display.GetGlyphSpacingMm() == 3.0
     closed = slicer.vtkSegmentationConverter.GetClosedSurfaceRepresentationName()
     assert not segmentation.GetSegmentation().ContainsRepresentation(closed)
 

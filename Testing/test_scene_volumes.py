@@ -4,7 +4,6 @@ import hashlib
 
 import numpy as np
 import pytest
-import slicer
 import vtk
 
 from DeformationLib.errors import InputError
@@ -13,15 +12,6 @@ from DeformationSceneLib.ras import RAS_FROM_LPS, array_from_vtk, ijk_to_ras, vt
 from DeformationSceneLib.transforms import add_displacement_transform
 from DeformationSceneLib.volumes import add_volume, image_from_volume, update_volume
 from Testing.SlicerHost import samples
-from Testing.SlicerHost.application import start
-
-
-@pytest.fixture
-def scene():
-    start()
-    slicer.mrmlScene.Clear(False)
-    yield slicer.mrmlScene
-    slicer.mrmlScene.Clear(False)
 
 
 def add_linear_transform(scene, matrix_ras):

@@ -40,9 +40,7 @@ class Augmentation:
     noise: float = 0.03
 
 
-def augment(
-    image: Tensor, others: Tensor, settings: Augmentation, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
+def augment(image: Tensor, others: Tensor, settings: Augmentation, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Change a batch of images in space and intensity, and their companions in space alone.
 
     Args:

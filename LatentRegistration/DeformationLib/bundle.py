@@ -70,7 +70,9 @@ def read_card(folder: str | os.PathLike) -> dict[str, Any]:
         raise InputError(f"The model card {path} cannot be read ({error}): install the model again.") from error
     if not isinstance(card, dict):
         raise InputError(f"{path} is not a model card: install the model again.")
-    if isinstance(card.get("format"), int) and card["format"] > FORMAT:
+    if not isinstance(card.get("format", FORMAT), int):
+        raise InputError(f"The model card {path} has the unknown format '{card['format']}': install the model again.")
+    if card.get("format", FORMAT) > FORMAT:
         raise InputError(
             f"The model in {folder} was written by a newer version of LatentMotion (format {card['format']}, "
             f"this version reads {FORMAT}): update the extension."
@@ -105,7 +107,7 @@ def read_weights(folder: str | os.PathLike, card: Mapping[str, Any]) -> dict[str
 
 
 def write_bundle(folder: str | os.PathLike, card: Mapping[str, Any], weights: Mapping[str, Any]) -> Path:
-    """Write a model, weights in half precision; the card comes last, so that a folder with a card is complete."""
+    """Write a model, weights in half precision where that holds them; the card comes last, as the sign of completeness."""
     folder = make_folder(folder)
     with atomic_path(folder / WEIGHTS) as temporary:
         torch.save(_in_half_precision(weights), temporary)
@@ -119,7 +121,9 @@ def load_state(module: torch.nn.Module, weights: Mapping[str, Tensor], folder: s
         module.load_state_dict(dict(weights))
     except (RuntimeError, TypeError, AttributeError) as error:
         reason = str(error).splitlines()[-1].strip()
-        raise InputError(f"The weights in {folder} do not fit the network that its card describes ({reason}).") from error
+        raise InputError(
+            f"The weights in {folder} do not fit the network that its card describes ({reason})."
+        ) from error
 
 
 def file_hash(path: str | os.PathLike) -> str:
@@ -141,7 +145,8 @@ def _in_half_precision(value: Any) -> Any:
         return {key: _in_half_precision(item) for key, item in value.items()}
     # Cloned: a view would be saved with the whole storage behind it.
     value = value.detach().cpu().clone()
-    return value.half() if value.is_floating_point() else value
+    # Half precision ends at 65504, which variances of codes easily pass.
+    return value.half() if value.is_floating_point() and bool((value.abs() < 65504).all()) else value
 
 
 def _in_single_precision(value: Any) -> Any:

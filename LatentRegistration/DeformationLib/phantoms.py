@@ -39,7 +39,9 @@ def two_part_phantom(seed: int, size: int = 40, spacing: float = 1.0) -> tuple[I
     shell = _soft_step(radius + 0.05 * extent - distance, 0.8 * spacing) * _soft_step(along - 0.15, 0.2)
     image = image + (0.9 - image) * shell  # white matter around all but the tip of the head
     pocket = np.linalg.norm(np.stack([x, 0.6 * y, z + 0.27 * extent], -1), axis=-1)
-    image = image + (0.12 - image) * _soft_step(0.13 * extent * np.exp(0.15 * generator.standard_normal()) - pocket, spacing)
+    image = image + (0.12 - image) * _soft_step(
+        0.13 * extent * np.exp(0.15 * generator.standard_normal()) - pocket, spacing
+    )
     image = image + (0.45 + 0.03 * generator.standard_normal() - image) * structure
     image = image * (1 + 0.04 * _texture(generator, size, 0.3 * size))
     image = 100.0 * image + 2.0 * generator.standard_normal(image.shape)
@@ -48,7 +50,9 @@ def two_part_phantom(seed: int, size: int = 40, spacing: float = 1.0) -> tuple[I
     return Image(image.astype(np.float32), **place), Image(labels, **place)
 
 
-def smooth_displacement(seed: int, shape: tuple[int, int, int], strength: float = 2.0, smoothness: float = 6.0) -> np.ndarray:
+def smooth_displacement(
+    seed: int, shape: tuple[int, int, int], strength: float = 2.0, smoothness: float = 6.0
+) -> np.ndarray:
     """A random displacement ``(3, k, j, i)`` in voxels: Gaussian noise, blurred, with ``strength`` as its largest norm.
 
     Args:

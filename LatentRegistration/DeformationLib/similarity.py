@@ -18,10 +18,20 @@ def windowed_mean(image: Tensor, window: int) -> Tensor:
         raise ValueError(f"window must be odd, got {window}")
     dimension = image.ndim - 2
     for axis in range(dimension):
+        if image.shape[2 + axis] < window:
+            image = _short_mean(image, window, 2 + axis)
+            continue
         kernel, padding = [1] * dimension, [0] * dimension
         kernel[axis], padding[axis] = window, window // 2
         image = _POOL[dimension](image, kernel, stride=1, padding=padding, count_include_pad=False)
     return image
+
+
+def _short_mean(image: Tensor, window: int, axis: int) -> Tensor:
+    """The same along an axis that is shorter than the window, which pooling refuses."""
+    position = torch.arange(image.shape[axis], device=image.device)
+    near = ((position[:, None] - position).abs() <= window // 2).to(image.dtype)
+    return (image.movedim(axis, -1) @ (near / near.sum(0))).movedim(-1, axis)
 
 
 def local_correlation(fixed: Tensor, moving: Tensor, window: int = 7, mask: Tensor | None = None) -> Tensor:

@@ -89,7 +89,9 @@ class TrainingState:
         except Exception as error:
             raise InputError(f"{path} is not a checkpoint of this program, or it is damaged: {error}") from error
         differing = sorted(
-            key for key in {*configuration, *state.configuration} if configuration.get(key) != state.configuration.get(key)
+            key
+            for key in {*configuration, *state.configuration}
+            if configuration.get(key) != state.configuration.get(key)
         )
         if differing:
             raise InputError(
@@ -198,7 +200,9 @@ class Trainer:
         self.average.load_state_dict(self.objective.state_dict())
         return sorted(set(own) - set(fitting))
 
-    def run(self, progress: Progress, processes: Processes = Processes(), report: Callable[[dict], None] = lambda row: None):
+    def run(
+        self, progress: Progress, processes: Processes = Processes(), report: Callable[[dict], None] = lambda row: None
+    ):
         """Train until the last epoch, the time limit or a cancel; returns the state, saved at the end of every epoch."""
         options, state = self.options, self.state
         if options.groups_per_step % processes.world:

@@ -41,7 +41,7 @@ def image_from_ijk_to_ras(array: np.ndarray, matrix: np.ndarray) -> Image:
 
 
 def is_orthogonal(matrix: np.ndarray, tolerance: float = 1e-4) -> bool:
-    """Whether the three axes of a 4x4 matrix are finite, not empty, and at right angles (cosines within `tolerance`)."""
+    """Whether the three axes of a 4x4 matrix are finite and at right angles (cosines within `tolerance`)."""
     spacing = np.linalg.norm(matrix[:3, :3], axis=0)
     if not np.isfinite(matrix).all() or spacing.min() <= 0:
         return False
@@ -66,7 +66,7 @@ def array_from_vtk(image_data: vtk.vtkImageData) -> np.ndarray:
 
 
 def vtk_from_array(array: np.ndarray, image_data: vtk.vtkImageData | None = None) -> vtk.vtkImageData:
-    """A `vtkImageData` (or the given one, filled) with a copy of `array`, (k, j, i) or (k, j, i, c); geometry untouched.
+    """A `vtkImageData` (or the given one) with a copy of `array`, (k, j, i) or (k, j, i, c); geometry untouched.
 
     Types that VTK or Slicer's writers do not know are widened or narrowed without loss where it is possible:
     bool to uint8, float16 to float32, 64-bit integers to 32 (or 16) bits when the values fit, else to float64.

@@ -1,7 +1,7 @@
 """Segmentation nodes to label maps of the backend and back, with names, colours and terminology kept.
 
 Segments may overlap, label maps cannot hold that. A segmentation is therefore handed over in *layers*: label maps,
-one each for the groups of segments that share no voxel, in all of which label n stands for the n-th segment of the node.
+one each for the groups of segments that share no voxel, in all of which label n is the n-th segment of the node.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def label_layers(segmentation_node: slicer.vtkMRMLSegmentationNode, reference: I
 
 
 def labels_from_segmentation(segmentation_node: slicer.vtkMRMLSegmentationNode, reference: Image) -> Image:
-    """All segments as one label map (k, j, i) on the grid of `reference`; label n is the n-th segment, see `label_layers`.
+    """All segments as one label map (k, j, i) on the grid of `reference`; label n is the n-th segment.
 
     Raises InputError also where segments overlap there: one label map cannot hold them.
     """
@@ -128,8 +128,8 @@ def warp_segmentation(
 ) -> slicer.vtkMRMLSegmentationNode:
     """A new segmentation node whose segments are those of `segmentation_node` sent through `warp`; overlap is kept.
 
-    `reference` is the image in whose grid the segments are sampled (the moving image), `warp` takes a label map there to
-    its warped label map, for example `lambda labels: result.warp(labels, labels=True)`; `reference_volume_node` is a
+    `reference` is the image on whose grid the segments are sampled (the moving image), `warp` takes a label map there
+    to its warped label map, for example `lambda labels: result.warp(labels, labels=True)`; `reference_volume_node` is a
     volume on the grid that it returns. Raises InputError as `label_layers` does, and whatever `warp` raises, before
     anything is added to the scene.
     """
@@ -171,7 +171,8 @@ def _check_labels(values: set[int], template, name: str) -> None:
     segments = template.GetSegmentation().GetNumberOfSegments()
     if values and max(values) > segments:
         raise InputError(
-            f"The label map for '{name}' has the label {max(values)}, but '{template.GetName()}' has {segments} segments."
+            f"The label map for '{name}' has the label {max(values)}, "
+            f"but '{template.GetName()}' has {segments} segments; choose the segmentation that the labels belong to."
         )
 
 

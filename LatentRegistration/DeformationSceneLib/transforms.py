@@ -2,7 +2,7 @@
 
 Direction, once and for all: a registration's displacement maps points of the fixed image to the moving one, p + u(p).
 That map is the *FromParent* of the node, so that the moving volume put under the node appears aligned with the fixed
-one. What Slicer draws for the node (arrows, grid, contours) is the opposite map, ToParent: how the moving anatomy moves.
+one. What Slicer draws for the node (arrows, grid, contours) is the opposite map, ToParent: where the anatomy goes.
 """
 
 from __future__ import annotations
@@ -89,7 +89,8 @@ def displacement_from_transform(transform_node: slicer.vtkMRMLTransformNode, ref
     grid = transform_node.GetTransformFromParentAs("vtkOrientedGridTransform", False, True)
     if grid is None or grid.GetDisplacementGrid() is None or transform_node.GetParentTransformNode() is not None:
         raise InputError(
-            f"The transform '{transform_node.GetName()}' does not store a displacement grid; choose a volume to sample it on."
+            f"The transform '{transform_node.GetName()}' does not store a displacement grid; "
+            "choose a volume to sample it on."
         )
     data = grid.GetDisplacementGrid()
     directions = grid.GetGridDirectionMatrix()
@@ -125,7 +126,7 @@ def show_transform(
     region_node: slicer.vtkMRMLNode | None = None,
     **settings,
 ) -> slicer.vtkMRMLTransformDisplayNode:
-    """Show a transform in Slicer's views as arrows or contours of the displacement, or as a deformed grid; None hides it.
+    """Show a transform in Slicer's views as arrows, contours of the displacement or a deformed grid; None hides it.
 
     `slices`, `three_d`: in which views. `region_node`: a volume or ROI that limits the 3-D display, which needs one.
     `settings`: those of `style_transform_display`.
@@ -170,8 +171,8 @@ def style_transform_display(
     node.SetGlyphType(node.GLYPH_TYPE_ARROW)
     node.SetGlyphSpacingMm(spacing_mm)
     node.SetGlyphScalePercent(scale_percent)
-    # Below a fiftieth of the colour range an arrow is a dot that only hides the image.
-    node.SetGlyphDisplayRangeMinMm(maximum_mm / 50.0)
+    # Below a thirtieth of the colour range an arrow is a dot that only hides the image.
+    node.SetGlyphDisplayRangeMinMm(maximum_mm / 30.0)
     node.SetGlyphDisplayRangeMaxMm(max(100.0, 2.0 * largest_mm))
     node.SetGlyphDiameterMm(spacing_mm / 3.0)
     node.SetGridSpacingMm(spacing_mm)

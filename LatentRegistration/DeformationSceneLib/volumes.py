@@ -84,6 +84,37 @@ def update_volume(volume_node: slicer.vtkMRMLScalarVolumeNode, image: Image) -> 
     volume_node.EndModify(was_modifying)
 
 
+def show_jacobian(volume_node: slicer.vtkMRMLScalarVolumeNode, span: float = 0.8) -> None:
+    """Colour a volume of Jacobian determinants: white is 1 and keeps volume, blue is smaller, red larger.
+
+    `span`: how far from 1 the strongest blue and red lie.
+    """
+    display = volume_node.GetDisplayNode()
+    display.SetAndObserveColorNodeID(_jacobian_colours(volume_node.GetScene()).GetID())
+    display.SetAutoWindowLevel(False)
+    display.SetWindowLevelMinMax(1.0 - span, 1.0 + span)
+    display.SetInterpolate(True)
+
+
+def _jacobian_colours(scene) -> slicer.vtkMRMLColorTableNode:
+    """The scene's table for Jacobian determinants; Slicer has no diverging one without further files."""
+    singleton = scene.GetSingletonNode("LatentMotionJacobian", "vtkMRMLColorTableNode")
+    if singleton is not None:
+        return singleton
+    node = slicer.vtkMRMLColorTableNode()
+    node.SetName("Jacobian determinant")
+    node.SetSingletonTag("LatentMotionJacobian")
+    node.SetTypeToUser()
+    node.SetNumberOfColors(256)
+    stops = ((0.0, (0.02, 0.19, 0.58)), (0.25, (0.26, 0.57, 0.86)), (0.5, (1.0, 1.0, 1.0)),
+             (0.75, (0.94, 0.49, 0.30)), (1.0, (0.65, 0.0, 0.15)))  # fmt: skip
+    for index in range(256):
+        rgb = [np.interp(index / 255.0, [at for at, _ in stops], [colour[c] for _, colour in stops]) for c in range(3)]
+        node.SetColor(index, f"{index}", *rgb, 1.0)
+    node.SetHideFromEditors(False)
+    return scene.AddNode(node)
+
+
 def _checked_image_data(volume_node) -> vtk.vtkImageData:
     if volume_node is None:
         raise InputError("No volume is selected; select one.")
@@ -96,7 +127,8 @@ def _checked_image_data(volume_node) -> vtk.vtkImageData:
     components = image_data.GetNumberOfScalarComponents()
     if components != 1:
         raise InputError(
-            f"The volume '{name}' has {components} values per voxel; convert it to a scalar volume (Vector to Scalar Volume)."
+            f"The volume '{name}' has {components} values per voxel; convert it to a scalar volume "
+            "(module Vector to Scalar Volume)."
         )
     return image_data
 
@@ -136,7 +168,7 @@ def _resampled_in_world(volume_node, image_data: vtk.vtkImageData, ijk_to_local:
 
 
 def _covering_grid(dimensions, ijk_to_local: np.ndarray, to_world, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """IJK-to-world matrix and size (i, j, k) of a right-angled grid around the transformed volume, at its own spacing."""
+    """IJK-to-world matrix and size (i, j, k) of a right-angled grid around the transformed volume."""
     surface = _surface_points(np.asarray(dimensions))
     local = surface @ ijk_to_local[:3, :3].T + ijk_to_local[:3, 3]
     world = np.array([to_world.TransformPoint(*point) for point in local])

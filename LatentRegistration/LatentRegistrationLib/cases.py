@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
+
 from DeformationLib.errors import InputError
 from DeformationLib.image import Image, check_same_grid
 from DeformationLib.image_io import read_image, read_labels
 from DeformationLib.progress import Progress
-from torch import Tensor
 
 from .preprocessing import NetworkGrid, prepare, prepare_labels
 
@@ -165,7 +166,9 @@ def automatic_grid(images: Sequence[Image], spacing: float = 0.0, factor: int = 
     return NetworkGrid(tuple(int(length) for length in lengths[::-1]), spacing)
 
 
-def split_cases(names: Sequence[str], rule: str = "10:1", file: str | Path | None = None) -> tuple[list[int], list[int]]:
+def split_cases(
+    names: Sequence[str], rule: str = "10:1", file: str | Path | None = None
+) -> tuple[list[int], list[int]]:
     """Indices of the training and of the validation cases.
 
     Args:
@@ -187,7 +190,9 @@ def split_cases(names: Sequence[str], rule: str = "10:1", file: str | Path | Non
             period, remainder = (int(part) for part in rule.split(":"))
             validation = [index for index in range(len(names)) if index % period == remainder]
         except (ValueError, ZeroDivisionError) as error:
-            raise InputError(f"The validation rule '{rule}' is not understood: write N:R, for example 10:1, or none.") from error
+            raise InputError(
+                f"The validation rule '{rule}' is not understood: write N:R, for example 10:1, or none."
+            ) from error
         training = [index for index in range(len(names)) if index % period != remainder]
     if len(training) < 2:
         raise InputError(f"The split leaves {len(training)} training cases: training needs at least two.")

@@ -128,7 +128,9 @@ def run_decompose(arguments: argparse.Namespace) -> None:
     plot_components(explorer, image, labels, folder / "components.png", range(arguments.components), amplitudes)
     progress.report(1.0)
     shares = explorer.explained_variance_ratio
-    print(f"{arguments.components} of {explorer.count} components hold {100 * shares[: arguments.components].sum():.1f} %")
+    print(
+        f"{arguments.components} of {explorer.count} components hold {100 * shares[: arguments.components].sum():.1f} %"
+    )
     print(f"wrote {folder}")
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from DeformationLib.errors import InputError
 from torch import Tensor
+
+from DeformationLib.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,15 @@ class LatentDecomposition:
     def fit(cls, codes: Tensor, count: int = 32) -> LatentDecomposition:
         """Components of ``codes`` ``(n, channel, *coarse)`` by scikit-learn's PCA, all channels together.
 
-        Raises `InputError` for more components than there are codes less one.
+        Raises `InputError` for more components than there are codes less one, or values in a code.
         """
         from sklearn.decomposition import PCA
 
         flat = codes.detach().float().cpu().flatten(1).numpy().astype(np.float64)
         if not 1 <= count < len(flat):
             raise InputError(f"{count} components need more than {count} training images, but there are {len(flat)}.")
+        if count > flat.shape[1]:
+            raise InputError(f"{count} components were asked for, but a code has only {flat.shape[1]} values.")
         pca = PCA(n_components=count, svd_solver="full").fit(flat)
         return cls(
             tuple(codes.shape[1:]),

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
+
 from DeformationLib.image import Image
 from DeformationLib.registration import network_field_to_physical
-from torch import Tensor
 
 if TYPE_CHECKING:
     from .model import RegistrationModel

@@ -15,8 +15,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from DeformationLib.errors import InputError
 from torch import Tensor, nn
+
+from DeformationLib.errors import InputError
 
 from .integration import integrate_gradients
 
@@ -42,12 +43,18 @@ class GradientNetworkConfiguration:
     skips: bool = False
 
     def check_grid(self, size: tuple[int, ...]) -> None:
-        """Refuse a network grid that the levels do not divide."""
+        """Refuse a network grid that the levels do not divide, or of which they leave a single voxel."""
         factor = 2 ** len(self.widths)
         if len(size) != self.dimension or any(length % factor or length < factor for length in size):
             raise InputError(
                 f"The network grid {tuple(size)} does not fit a {self.dimension}-D network of {len(self.widths)} levels: "
                 f"give {self.dimension} lengths that are multiples of {factor}."
+            )
+        # Instance normalisation needs more than one voxel to normalise over.
+        if all(length == factor for length in size):
+            raise InputError(
+                f"The network grid {tuple(size)} is too small for {len(self.widths)} levels: give at least one length of "
+                f"{2 * factor} or more, or fewer levels."
             )
 
 
@@ -182,7 +189,9 @@ class Decoder(nn.Module):
         return self.exit(result)
 
 
-def _convolution(dimension: int, inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1, bias: bool) -> nn.Module:
+def _convolution(
+    dimension: int, inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1, bias: bool
+) -> nn.Module:
     padding = (kernel - 1) // 2
     return _CONVOLUTION[dimension](
         inputs, outputs, kernel, stride=stride, padding=padding, bias=bias, padding_mode="replicate"

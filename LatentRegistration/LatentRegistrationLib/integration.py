@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch
-from DeformationLib.fields import resize
 from torch import Tensor
+
+from DeformationLib.fields import resize
 
 
 def diagonal_gradients(activations: Tensor) -> Tensor:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
+from torch import Tensor
+
 from DeformationLib.bundle import find_bundle, load_state, read_card, read_weights
 from DeformationLib.errors import InputError
 from DeformationLib.fields import inverse_error, invert, warp
@@ -16,7 +16,6 @@ from DeformationLib.image import Image, check_overlap
 from DeformationLib.progress import Progress
 from DeformationLib.registration import RegistrationResult, network_field_to_physical
 from DeformationLib.similarity import local_correlation, masked_mean
-from torch import Tensor
 
 from .decomposition import LatentDecomposition
 from .explorer import Explorer
@@ -54,21 +53,28 @@ class RegistrationModel:
         """Load a model by its name in the catalogue, or from its folder; raises `InputError` for an unusable one."""
         folder = find_bundle(name_or_folder)
         card = read_card(folder)
-        if card["model"].get("class") != "GradientNetwork":
-            raise InputError(f"{folder} holds a model of class {card['model'].get('class')}, which is not known here.")
         try:
+            if card["model"].get("class") != "GradientNetwork":
+                raise InputError(
+                    f"{folder} holds a model of class {card['model'].get('class')}, which is not known here."
+                )
             configuration = dict(card["model"]["configuration"])
             configuration["widths"] = tuple(configuration["widths"])
             network = GradientNetwork(GradientNetworkConfiguration(**configuration))
             grid = NetworkGrid(tuple(card["grid"]["size"]), float(card["grid"]["spacing_mm"]))
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, IndexError, AttributeError) as error:
             raise InputError(f"The model card in {folder} is incomplete ({error}): install the model again.") from error
         weights = read_weights(folder, card)
         if "network" not in weights:
             raise InputError(f"The weights in {folder} lack the part 'network': install the model again.")
         load_state(network, weights["network"], folder)
         parts = weights.get("decomposition")
-        decomposition = LatentDecomposition.from_tensors(parts) if parts else None
+        try:
+            decomposition = LatentDecomposition.from_tensors(parts) if parts else None
+        except (KeyError, AttributeError) as error:
+            raise InputError(
+                f"The decomposition in {folder} is incomplete ({error}): install the model again."
+            ) from error
         return cls(network, grid, card, decomposition, device)
 
     @property
@@ -128,8 +134,12 @@ class RegistrationModel:
         result = RegistrationResult(
             fixed,
             moving,
-            network_field_to_physical(self.grid.volume_field(forward), seen_f.geometry, seen_m.geometry, fixed.geometry),
-            network_field_to_physical(self.grid.volume_field(inverse), seen_m.geometry, seen_f.geometry, moving.geometry),
+            network_field_to_physical(
+                self.grid.volume_field(forward), seen_f.geometry, seen_m.geometry, fixed.geometry
+            ),
+            network_field_to_physical(
+                self.grid.volume_field(inverse), seen_m.geometry, seen_f.geometry, moving.geometry
+            ),
             model=self.name,
             warnings=suitability_warnings(self, fixed, encoded_f[0], "fixed")
             + suitability_warnings(self, moving, encoded_m[0], "moving"),
@@ -138,7 +148,9 @@ class RegistrationModel:
         )
         residual = float(inverse_error(forward, inverse).quantile(0.99)) * self.grid.spacing
         if residual > 0.5 * self.grid.spacing:
-            result.warnings.append(f"The inverse is inexact ({residual:.1f} mm at the 99th percentile): the deformation folds.")
+            result.warnings.append(
+                f"The inverse is inexact ({residual:.1f} mm at the 99th percentile): the deformation folds."
+            )
         finished = time.perf_counter()
         result.seconds = {
             "preparing": round(prepared - start, 4),
@@ -183,4 +195,6 @@ def checked_device(device: str) -> torch.device:
 def _similarity(fixed: NetworkInput, moving: Tensor, mask: Tensor) -> float:
     """Mean squared local correlation where both images have voxels, in [0, 1]."""
     valid = fixed.mask * (mask > 0.5)
-    return float(masked_mean(local_correlation(fixed.image, moving, mask=valid), valid)) if valid.any() else float("nan")
+    return (
+        float(masked_mean(local_correlation(fixed.image, moving, mask=valid), valid)) if valid.any() else float("nan")
+    )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
 from DeformationLib.fields import resize, warp
 from DeformationLib.regularity import diffusion, folding_penalty, gradient_deviation
 from DeformationLib.similarity import local_correlation_loss, soft_dice_loss
-from torch import Tensor, nn
-from torch.nn import functional as F
 
 from .gradient_network import GradientNetwork
 from .integration import integrate_gradients

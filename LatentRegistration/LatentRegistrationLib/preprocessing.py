@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
+
 from DeformationLib.geometry import Geometry, network_geometry
 from DeformationLib.image import Image, check_dimensions, check_intensities, inside_mask, resample
-from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class NetworkGrid:
         return len(self.size)
 
     def around(self, image: Geometry) -> Geometry:
-        """The grid centred on an image, moved by up to half a voxel so that equal voxels coincide."""
+        """The grid centred on an image, moved by half a voxel where equal voxels coincide then."""
         if self.dimension == 2:
             spacing = (self.spacing, self.spacing, image.spacing[2])
             size = (*self.size[::-1], 1)
@@ -40,9 +41,10 @@ class NetworkGrid:
             return Geometry(size, spacing, image.centre - corner, image.direction)
         grid = network_geometry(self.size, self.spacing, image.centre)
         offset = (np.asarray(image.origin) - np.asarray(grid.origin)) / self.spacing
-        # Half-way cases go the same way whichever corner of the image is its origin.
-        shift = (offset - np.ceil(offset - 0.5 - 1e-4)) * self.spacing
-        return network_geometry(self.size, self.spacing, image.centre + shift)
+        # Only half-way cases, and those always upwards: any other shift would depend on which corner of the image is
+        # its origin.
+        halfway = np.abs(offset - np.floor(offset) - 0.5) < 1e-3
+        return network_geometry(self.size, self.spacing, image.centre + halfway * self.spacing / 2)
 
     def tensor(self, array: np.ndarray) -> Tensor:
         """An array (k, j, i) on the grid as ``(1, 1, *size)`` in single precision."""

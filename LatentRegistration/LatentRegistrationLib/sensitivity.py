@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
+
 from DeformationLib.errors import InputError
 from DeformationLib.fields import identity_grid, sample
 from DeformationLib.image import Image
 from DeformationLib.progress import Progress
-from torch import Tensor
 
 from .preprocessing import NetworkInput
 

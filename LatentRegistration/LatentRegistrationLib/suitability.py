@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from DeformationLib.image import Image
 from torch import Tensor
+
+from DeformationLib.image import Image
 
 if TYPE_CHECKING:
     from .model import RegistrationModel

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor, nn
+
 from DeformationLib.augmentation import Augmentation, augment
 from DeformationLib.bundle import find_bundle, read_card, read_weights, write_bundle
 from DeformationLib.fields import jacobian_determinant, warp
@@ -17,7 +19,6 @@ from DeformationLib.files import atomic_path, make_folder
 from DeformationLib.progress import Progress
 from DeformationLib.similarity import local_correlation, masked_mean
 from DeformationLib.training import Processes, Trainer, TrainingOptions, TrainingState
-from torch import Tensor, nn
 
 from .cases import CaseSet, find_cases, load_cases, split_cases
 from .decomposition import LatentDecomposition
@@ -192,7 +193,10 @@ class TrainingRun:
         return {name: round(value, 5) for name, value in result.items()}
 
     def _report(self, row: dict) -> None:
-        with atomic_path(self.folder / "log.csv") as temporary, open(temporary, "w", newline="", encoding="utf-8") as stream:
+        with (
+            atomic_path(self.folder / "log.csv") as temporary,
+            open(temporary, "w", newline="", encoding="utf-8") as stream,
+        ):
             names = list(dict.fromkeys(name for entry in self.trainer.state.log for name in entry))
             writer = csv.DictWriter(stream, names)
             writer.writeheader()
@@ -209,16 +213,26 @@ class TrainingRun:
 
     def _write_bundle(self, state: TrainingState) -> Path:
         request, network = self.request, self.objective.network
-        weights = {name.removeprefix("network."): value for name, value in state.best_weights.items() if name.startswith("network.")}
+        weights = {
+            name.removeprefix("network."): value
+            for name, value in state.best_weights.items()
+            if name.startswith("network.")
+        }
         network.load_state_dict({name: value.half().float() for name, value in weights.items()})  # as they will be read
-        decomposition = LatentDecomposition.fit(self._codes(), min(request.components, len(self.training) - 1))
+        codes = self._codes()
+        count = min(request.components, len(codes) - 1, codes[0].numel())
+        decomposition = LatentDecomposition.fit(codes, count)
         best = max((row for row in state.log if "score" in row), key=lambda row: row["score"], default={})
         card = {
             "name": request.name,
             "purpose": request.purpose or "Trained by a user; see the training data.",
             "not_for_clinical_use": "For research only; not approved for diagnosis or treatment.",
             "model": {"class": "GradientNetwork", "configuration": _plain(asdict(request.network))},
-            "grid": {"size": list(self.grid.size), "axes": "kji"[-self.grid.dimension :], "spacing_mm": self.grid.spacing},
+            "grid": {
+                "size": list(self.grid.size),
+                "axes": "kji"[-self.grid.dimension :],
+                "spacing_mm": self.grid.spacing,
+            },
             "normalisation": "z-score, clip to [-5, 5], minimum to 0 and maximum to 1, over the voxels inside the image",
             "training": {
                 "data": request.data,

@@ -33,12 +33,16 @@ def build_parser() -> argparse.ArgumentParser:
     data.add_argument("--images", required=True, help="folder of images, one file each")
     data.add_argument("--labels", default="", help="folder of label maps with the images' names (optional)")
     data.add_argument("--split-file", default="", help="names of the validation cases, .json or one name per line")
-    data.add_argument("--validation-rule", default="10:1", help="N:R validates on every N-th case from the R-th; or none")
+    data.add_argument(
+        "--validation-rule", default="10:1", help="N:R validates on every N-th case from the R-th; or none"
+    )
     data.add_argument("--output", required=True, help="folder of checkpoint, logs and the finished model")
 
     network = parser.add_argument_group("Network")
     network.add_argument("--grid", default="", help="lengths along k,j,i; empty for the smallest that holds all images")
-    network.add_argument("--spacing", type=float, default=0.0, help="mm of the network's grid; 0 for the images' median")
+    network.add_argument(
+        "--spacing", type=float, default=0.0, help="mm of the network's grid; 0 for the images' median"
+    )
     network.add_argument("--widths", default="16,32,64,128", help="channels at 1/2, 1/4, 1/8, ... of the grid")
     network.add_argument("--code-channels", type=int, default=64, help="channels of the latent code")
     network.add_argument("--skips", action="store_true", help="skip connections: more accurate, not explorable alone")
@@ -59,7 +63,9 @@ def build_parser() -> argparse.ArgumentParser:
     augmentation.add_argument("--elastic", type=float, default=2.5, help="standard deviation of control points, voxels")
     augmentation.add_argument("--elastic-spacing", type=float, default=12.0, help="distance of control points, voxels")
     augmentation.add_argument("--flip", type=float, default=0.0, help="probability of a mirrored batch along each axis")
-    augmentation.add_argument("--gamma", type=float, default=0.25, help="standard deviation of the exponent's logarithm")
+    augmentation.add_argument(
+        "--gamma", type=float, default=0.25, help="standard deviation of the exponent's logarithm"
+    )
     augmentation.add_argument("--bias", type=float, default=0.2, help="strength of a smooth multiplicative field")
     augmentation.add_argument("--noise", type=float, default=0.03, help="largest standard deviation of white noise")
 
@@ -71,7 +77,9 @@ def build_parser() -> argparse.ArgumentParser:
     training.add_argument("--learning-rate", type=float, default=1.5e-3)
     training.add_argument("--weight-decay", type=float, default=1e-4)
     training.add_argument("--warmup", type=int, default=100, help="steps over which the learning rate rises")
-    training.add_argument("--max-minutes", type=float, default=0.0, help="stop after so long, to be resumed; 0 for no limit")
+    training.add_argument(
+        "--max-minutes", type=float, default=0.0, help="stop after so long, to be resumed; 0 for no limit"
+    )
     training.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     training.add_argument("--mixed-precision", action="store_true", help="bfloat16 where it is safe")
     training.add_argument("--seed", type=int, default=0)
@@ -113,7 +121,9 @@ def request_from(arguments: argparse.Namespace):
     widths, grid = numbers("widths"), numbers("grid")
     if len(widths) < 2 or min(widths) < 1:
         raise InputError("--widths needs at least two positive numbers of channels.")
-    weights = {name: getattr(arguments, f"{name}_weight") for name in LossWeights.__dataclass_fields__ if name != "window"}
+    weights = {
+        name: getattr(arguments, f"{name}_weight") for name in LossWeights.__dataclass_fields__ if name != "window"
+    }
     return TrainingRequest(
         images=Path(arguments.images),
         labels=Path(arguments.labels) if arguments.labels else None,

@@ -110,10 +110,11 @@ class Application:
 def start() -> Application:
     """Set up `slicer.app`, `slicer.mrmlScene`, `slicer.modules`, the scripted module base classes and `slicer.i18n`.
 
-    Can be called again: the first call does the work, every call returns the application. Raises RuntimeError if the
+    Can be called again: the first call does the work, every call returns the application; inside Slicer's own
+    application nothing has to be done. Raises RuntimeError if the
     installed `slicer-core` lacks a node class that the modules need.
     """
-    if isinstance(getattr(slicer, "app", None), Application):
+    if getattr(slicer, "app", None) is not None:
         return slicer.app
     slicer.selfTests = {}
     slicer.testingEnabled = True

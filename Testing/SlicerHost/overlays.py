@@ -1,4 +1,4 @@
-"""What a headless slice view draws over its image: nodes of its own, so that the nodes that are shown stay untouched."""
+"""What a headless slice view draws over its image: nodes of its own, so that those shown stay untouched."""
 
 from __future__ import annotations
 

@@ -102,11 +102,12 @@ class SliceView:
     def set_background(self, volume_node: slicer.vtkMRMLVolumeNode | None, brightness: float = 1.0) -> None:
         """Show a scalar or label volume as the image, with its own window and colours, centred and filling the view.
 
-        `brightness` under 1 dims it, so that arrows stand out. Chooses the middle axial slice; see `set_slice`.
+        `brightness` under 1 dims it, so that arrows stand out; 0 leaves black. Shows the middle axial slice.
         """
         # The mapper scales the opacity as well, and the renderer is black: the two multiply.
-        self._image_mapper.SetColorWindow(255.0 / brightness**0.5)
-        self._image_mapper.SetColorLevel(127.5 / brightness**0.5)
+        factor = max(brightness, 1e-6) ** 0.5
+        self._image_mapper.SetColorWindow(255.0 / factor)
+        self._image_mapper.SetColorLevel(127.5 / factor)
         self.logic.GetSliceCompositeNode().SetBackgroundVolumeID(volume_node.GetID() if volume_node else None)
         if volume_node is not None:
             self.set_slice("axial")
@@ -114,7 +115,7 @@ class SliceView:
     def set_slice(
         self, orientation: Orientation, position_mm: float | None = None, zoom: float = 1.0, along_voxels: bool = False
     ) -> None:
-        """Choose the slice: orientation and position, R (sagittal), A (coronal) or S (axial) in mm; default: the middle.
+        """Choose orientation and position, R (sagittal), A (coronal) or S (axial) in mm; default: the middle.
 
         `zoom` 1 fits the background volume into the view. `along_voxels` tilts the slice to the planes of an oblique
         background volume.
@@ -159,8 +160,8 @@ class SliceView:
     ) -> None:
         """Draw the contours of all segments of a segmentation, or labels of a label volume, where the node lies.
 
-        `colour` (0..1, for example RED or GOLD): for all of them; None: each segment's own. `thickness` in pixels of the
-        picture. `smoothing` 0..1 of the surfaces that are cut by the slice; 0 shows the voxels' steps.
+        `colour` (0..1, for example RED or GOLD) is for all of them; None: each segment's own. `thickness` in pixels of
+        the picture. `smoothing` 0..1 of the surfaces that are cut by the slice; 0 shows the voxels' steps.
         """
         with self._recorded(self._overlay_ids):
             overlays.add_outline(
@@ -174,7 +175,7 @@ class SliceView:
         thickness: float = 2.0,
         **settings,
     ) -> None:
-        """Draw a transform as arrows coloured by their norm, a deformed grid or contours, in its field only; None: none.
+        """Draw a transform, inside its field, as arrows coloured by norm, deformed grid or contours; None: none.
 
         `settings`: those of `DeformationSceneLib.transforms.style_transform_display` (spacing_mm, scale_percent,
         maximum_mm). What is drawn is the node's ToParent, as always in Slicer: where the moving anatomy goes.

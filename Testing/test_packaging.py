@@ -1,0 +1,97 @@
+"""What Slicer's build and the Extensions Index look at: lists of files, the description of the command line module."""
+
+import importlib.util
+import re
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+MODULE = ROOT / "LatentRegistration"
+COMMAND = MODULE / "LatentRegistrationTrain"
+
+
+def cmake_list(path, variable):
+    text = re.search(rf"set\({variable}\s(.*?)\)", path.read_text(), re.DOTALL).group(1)
+    return set(text.split())
+
+
+def test_every_helper_file_is_packaged():
+    packages = ("DeformationLib", "DeformationSceneLib", "LatentRegistrationLib")
+    files = {str(path.relative_to(MODULE)) for package in packages for path in (MODULE / package).rglob("*.py")}
+    assert cmake_list(MODULE / "CMakeLists.txt", "MODULE_PYTHON_SCRIPTS") == files | {"LatentRegistration.py"}
+
+
+def test_every_resource_is_packaged():
+    files = {str(path.relative_to(MODULE)) for path in (MODULE / "Resources").rglob("*") if path.is_file()}
+    assert cmake_list(MODULE / "CMakeLists.txt", "MODULE_PYTHON_RESOURCES") == files
+
+
+def test_no_loose_python_file_is_taken_for_a_module():
+    assert [path.name for path in MODULE.glob("*.py")] == ["LatentRegistration.py"]
+
+
+def test_only_the_scene_library_and_the_module_import_slicer():
+    for package in ("DeformationLib", "LatentRegistrationLib"):
+        for path in (MODULE / package).rglob("*.py"):
+            assert not re.search(r"^\s*(import|from) (slicer|qt|ctk|vtk)\b", path.read_text(), re.MULTILINE), path
+    for package in ("DeformationLib", "DeformationSceneLib"):
+        for path in (MODULE / package).rglob("*.py"):
+            assert not re.search(r"^\s*(import|from) LatentRegistration", path.read_text(), re.MULTILINE), path
+
+
+def test_module_file_imports_without_torch(application, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "torch", None)
+    spec = importlib.util.spec_from_file_location("LatentRegistrationWithoutTorch", MODULE / "LatentRegistration.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.LatentRegistrationLogic()
+
+
+@pytest.fixture(scope="module")
+def parser():
+    spec = importlib.util.spec_from_file_location("LatentRegistrationTrain", COMMAND / "LatentRegistrationTrain.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.build_parser()
+
+
+def test_command_begins_as_slicer_wants_it():
+    assert (COMMAND / "LatentRegistrationTrain.py").read_text().startswith("#!/usr/bin/env python-real\n")
+
+
+def test_xml_describes_exactly_the_options_of_the_command(parser):
+    hidden = {"--slicer-progress", "--help"}
+    options = {action.option_strings[-1]: action for action in parser._actions}
+    root = ElementTree.parse(COMMAND / "LatentRegistrationTrain.xml").getroot()
+    described = {}
+    for group in root.findall("parameters"):
+        for element in group:
+            if element.find("longflag") is not None:
+                described[element.findtext("longflag")] = element
+    assert set(described) == set(options) - hidden
+    for flag, element in described.items():
+        action = options[flag]
+        assert element.findtext("name") == action.dest
+        assert element.findtext("label")
+        assert len(element.findtext("description")) > 15
+        if element.tag in ("integer", "double"):
+            kind = int if element.tag == "integer" else float
+            assert kind(element.findtext("default")) == action.default
+            low, high = (float(element.findtext(f"constraints/{bound}")) for bound in ("minimum", "maximum"))
+            assert low <= action.default <= high
+        elif element.tag == "boolean":
+            assert action.default is False
+        elif element.tag == "string":
+            assert (element.findtext("default") or "") == action.default
+
+
+def test_urls_of_the_extension_are_literal():
+    text = (ROOT / "CMakeLists.txt").read_text()
+    for variable in ("EXTENSION_HOMEPAGE", "EXTENSION_ICONURL", "EXTENSION_SCREENSHOTURLS"):
+        assert re.search(rf'set\({variable} "https://[^$"]+"\)', text), variable
+    for path in re.findall(r"/main/([^\"\s]+\.png)", text):
+        assert (ROOT / path).is_file(), path
