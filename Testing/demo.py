@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib.util
 import sys
 import time
@@ -56,15 +57,14 @@ def hippocampus_pair(data: Path) -> Pair:
     return Pair(*images, "hippocampus", f"{names[1]} to {names[0]}")
 
 
+@functools.cache
 def load_module(name: str = "LatentRegistration"):
-    """The file of a scripted module, loaded as Slicer loads it; the host must have been started."""
-    if name not in sys.modules:
-        path = Path(__file__).resolve().parents[1] / name / f"{name}.py"
-        spec = importlib.util.spec_from_file_location(name, path)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
+    """The file of a scripted module, loaded once, as Slicer loads it; the host must have been started."""
+    path = Path(__file__).resolve().parents[1] / name / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def run(pair: Pair, folder: Path) -> dict:

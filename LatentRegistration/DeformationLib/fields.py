@@ -83,15 +83,39 @@ def jacobian_determinant(displacement: Tensor) -> Tensor:
     return torch.linalg.det(gradient + torch.eye(gradient.shape[-1], dtype=gradient.dtype, device=gradient.device))
 
 
-def invert(displacement: Tensor, initial: Tensor | None = None, iterations: int = 30) -> Tensor:
+def invert(
+    displacement: Tensor, initial: Tensor | None = None, iterations: int = 30, tolerance: float = 0.02
+) -> Tensor:
     """Displacement of ``phi^-1`` by the damped fixed point ``w(y) = -u(y + w(y))``.
 
-    Converges where the derivative of ``u`` is below one in norm, and in practice beyond it when ``initial`` is near (for
-    instance a network's own backward field); `inverse_error` measures what is left.
+    Converges where the derivative of ``u`` is below one in norm, and in practice beyond it when ``initial`` is near (a
+    network's own backward field, for instance); `inverse_error` measures what is left.  The first iterations run on half
+    the grid, at an eighth of the cost in 3-D.
+
+    Args:
+        displacement: ``(batch, D, *spatial)``.
+        initial: where to start; by default ``-u``.
+        iterations: at most so many, on each grid.
+        tolerance: stop when no component of the last correction exceeds it, in voxels.
     """
     inverse = -displacement if initial is None else initial
+    size = tuple(displacement.shape[2:])
+    if min(size) >= 16:
+        half = tuple(length // 2 for length in size)
+        start = resize_field(inverse, half)
+        coarse = _iterate_inverse(resize_field(displacement, half), start, iterations, tolerance)
+        inverse = inverse + resize_field(coarse - start, size)
+    return _iterate_inverse(displacement, inverse, iterations, tolerance)
+
+
+def _iterate_inverse(displacement: Tensor, inverse: Tensor, iterations: int, tolerance: float) -> Tensor:
     for _ in range(iterations):
-        inverse = 0.5 * inverse - 0.5 * warp(displacement, inverse)
+        correction = warp(displacement, inverse).add_(inverse)
+        # Away from the solution the full step may overshoot; near it, it is what converges fastest.
+        largest = float(correction.abs().amax())
+        inverse = inverse - (0.5 if largest > 0.5 else 0.9) * correction
+        if largest < tolerance:
+            break
     return inverse
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import TextIO
 from xml.sax.saxutils import escape
@@ -81,6 +82,26 @@ class _PartialProgress(Progress):
         super().__init__(lambda fraction, message: parent.report(start + fraction * (end - start), message))
         # One flag for the whole tree, so that there is no moment at which only half of it is cancelled.
         self._cancelled = parent._cancelled
+
+
+class Stopwatch:
+    """Seconds of one step after the other; `seconds` is what `RegistrationResult` keeps.
+
+    >>> watch = Stopwatch()
+    >>> watch.lap("reading")
+    >>> list(watch.seconds)
+    ['reading']
+    """
+
+    def __init__(self):
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, step: str) -> None:
+        """End a step: its time counts from the end of the one before."""
+        now = time.perf_counter()
+        self.seconds[step] = round(now - self._last, 4)
+        self._last = now
 
 
 def console_progress(description: str, stream: TextIO | None = None) -> Progress:

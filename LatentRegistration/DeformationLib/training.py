@@ -186,11 +186,17 @@ class Trainer:
         self.average = copy.deepcopy(self.objective).requires_grad_(False)
 
     def resume(self) -> None:
-        """Go on from the checkpoint in the folder."""
+        """Go on from the checkpoint in the folder; raises `InputError` where there is none that fits."""
         self.state = TrainingState.load(self.checkpoint, self.state.configuration)
-        self.objective.load_state_dict(self.state.weights)
-        self.average.load_state_dict(self.state.average)
-        self.optimizer.load_state_dict(self.state.optimizer)
+        try:
+            self.objective.load_state_dict(self.state.weights)
+            self.average.load_state_dict(self.state.average)
+            self.optimizer.load_state_dict(self.state.optimizer)
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise InputError(
+                f"The weights in {self.checkpoint} do not fit what is trained now: resume with the same data and settings, "
+                "or start in another output folder."
+            ) from error
 
     def warm_start(self, weights: dict) -> list[str]:
         """Take over the weights that fit by name and shape; returns the names of those that do not."""

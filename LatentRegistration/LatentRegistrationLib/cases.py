@@ -96,7 +96,7 @@ def load_cases(
 
     Args:
         cases: from `find_cases`.
-        grid: the network's; None takes the smallest that holds every image.
+        grid: the network's; None takes the smallest that holds every image, spacing 0 the median of the images'.
         need_labels: skip cases without a label map.
         spacing: mm of an automatic grid; 0 takes the median of the images'.
         factor: what the lengths of an automatic grid are multiples of.
@@ -114,7 +114,11 @@ def load_cases(
     if len(read) < 2:
         reasons = "; ".join(skipped.values()) or "there are no more files"
         raise InputError(f"Training needs at least two usable cases, but {len(read)} could be read ({reasons}).")
-    grid = grid or automatic_grid([image for image, _ in read.values()], spacing, factor)
+    images = [image for image, _ in read.values()]
+    if grid is None:
+        grid = automatic_grid(images, spacing, factor)
+    elif not grid.spacing:
+        grid = NetworkGrid(grid.size, median_spacing(images))
     values = sorted({int(value) for _, labels in read.values() if labels for value in np.unique(labels.array)} - {0})
     prepared: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
     for number, (name, (image, labels)) in enumerate(read.items()):
@@ -124,9 +128,12 @@ def load_cases(
         except InputError as error:
             skipped[name] = str(error)
     if len(prepared) < 2:
-        raise InputError(f"Training needs at least two usable cases, but none is left: {'; '.join(skipped.values())}.")
-    images, indicators, masks = (torch.cat(parts) for parts in zip(*prepared.values(), strict=True))
-    return CaseSet(list(prepared), images, indicators, masks, values, skipped), grid
+        reasons = "; ".join(skipped.values())
+        raise InputError(
+            f"Training needs at least two usable cases, but {len(prepared)} could be prepared ({reasons})."
+        )
+    intensities, indicators, masks = (torch.cat(parts) for parts in zip(*prepared.values(), strict=True))
+    return CaseSet(list(prepared), intensities, indicators, masks, values, skipped), grid
 
 
 def _read(case: Case, need_labels: bool) -> tuple[Image, Image | None]:
@@ -153,9 +160,8 @@ def _prepare(image: Image, labels: Image | None, values: list[int], grid: Networ
 
 def automatic_grid(images: Sequence[Image], spacing: float = 0.0, factor: int = 16) -> NetworkGrid:
     """The smallest grid of multiples of ``factor`` that holds every image, at the median of their spacings."""
-    flat = all(image.array.shape[0] == 1 for image in images)
-    axes = 2 if flat else 3
-    spacing = spacing or float(np.median([min(image.spacing[:axes]) for image in images]))
+    flat = _flat(images)
+    spacing = spacing or median_spacing(images)
     extents = [
         np.asarray(image.geometry.size[:2]) * image.spacing[:2]
         if flat
@@ -164,6 +170,16 @@ def automatic_grid(images: Sequence[Image], spacing: float = 0.0, factor: int = 
     ]
     lengths = np.ceil(np.max(extents, axis=0) / spacing / factor - 1e-6) * factor
     return NetworkGrid(tuple(int(length) for length in lengths[::-1]), spacing)
+
+
+def median_spacing(images: Sequence[Image]) -> float:
+    """Median of the images' finest spacings, mm; in the plane, if all of them are slices."""
+    axes = 2 if _flat(images) else 3
+    return float(np.median([min(image.spacing[:axes]) for image in images]))
+
+
+def _flat(images: Sequence[Image]) -> bool:
+    return all(image.array.shape[0] == 1 for image in images)
 
 
 def split_cases(

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from DeformationLib.image import Image
-from DeformationLib.registration import network_field_to_physical
 
 if TYPE_CHECKING:
     from .model import RegistrationModel
@@ -71,8 +70,7 @@ class Explorer:
             InputError: for a component that the model does not have.
         """
         field = self.network_displacement(component, amplitude, amplitudes)
-        geometry = self._seen.geometry
-        return network_field_to_physical(self._model.grid.volume_field(field), geometry, geometry, self.image.geometry)
+        return self._model.physical(field, self._seen, self._seen, self.image)
 
     @torch.inference_mode()
     def network_displacement(

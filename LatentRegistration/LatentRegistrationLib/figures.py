@@ -37,7 +37,7 @@ _STYLE = {
 }
 _RESOLUTION = 150
 _ARROW_COLOURS = "cool"
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#8c6d31")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#8c6d31")
 """Okabe and Ito's, which colour-blind readers can tell apart."""
 
 
@@ -148,9 +148,9 @@ def plot_explained_variance(
     with new_figure(path, 6.4, 4.0) as figure:
         axis = figure.subplots()
         axis.bar(numbers, shares, color="#9fc5e0", label="each component")
-        axis.plot(numbers, together, "o-", color=_COLOURS[0], markersize=4, label="first components together")
+        axis.plot(numbers, together, "o-", color=COLOURS[0], markersize=4, label="first components together")
         _mark(
-            axis, {count: together[count - 1] for count in {min(4, len(shares)), len(shares)}}, _COLOURS[0], above=True
+            axis, {count: together[count - 1] for count in {min(4, len(shares)), len(shares)}}, COLOURS[0], above=True
         )
         if reference:
             percent = {count: 100 * share for count, share in reference.items()}
@@ -168,7 +168,7 @@ def plot_amplitudes(amplitudes_sd: Sequence[float], lengths: np.ndarray, path: s
     with new_figure(path, 6.4, 4.2) as figure:
         axis = figure.subplots()
         for number, row in enumerate(np.asarray(lengths)):
-            colour = _COLOURS[number % len(_COLOURS)]
+            colour = COLOURS[number % len(COLOURS)]
             axis.plot(amplitudes_sd, row, "o-", color=colour, markersize=3, label=f"{number + 1}")
         axis.axvline(0, color="0.8", linewidth=0.8, zorder=0)
         axis.set(xlabel="amplitude (standard deviations of the population)", ylabel="mean displacement (mm)")

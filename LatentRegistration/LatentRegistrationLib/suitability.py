@@ -23,13 +23,16 @@ def suitability_warnings(model: RegistrationModel, image: Image, code: Tensor, r
         role: ``"fixed"`` or ``"moving"``.
     """
     warnings = []
-    spacing = np.asarray(image.spacing)
+    dimension = model.grid.dimension
+    spacing = np.asarray(image.spacing[:dimension])
     if spacing.max() > 2.0 * model.grid.spacing:
         warnings.append(
             f"The {role} image has a spacing of {spacing.max():.3g} mm, far coarser than the {model.grid.spacing:g} mm "
             f"that the model {model.name} was trained on."
         )
-    extent = np.abs(image.geometry.step @ np.diag(image.geometry.size)).sum(axis=1)
+    # A slice is seen along its own axes, a volume along those of the body.
+    step = np.diag(spacing) if dimension == 2 else np.abs(image.geometry.step)
+    extent = step @ image.geometry.size[:dimension]
     grid = np.asarray(model.grid.size[::-1]) * model.grid.spacing
     if (extent > 1.05 * grid).any():
         warnings.append(

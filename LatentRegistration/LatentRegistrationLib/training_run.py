@@ -121,7 +121,7 @@ class TrainingRun:
 
     def _load(self) -> tuple[CaseSet, NetworkGrid]:
         request = self.request
-        grid = NetworkGrid(request.grid, request.spacing or 1.0) if request.grid else None
+        grid = NetworkGrid(request.grid, request.spacing) if request.grid else None
         return load_cases(
             find_cases(request.images, request.labels),
             grid,

@@ -96,6 +96,22 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+LEAST = {"epochs": 1, "group_size": 2, "groups_per_step": 1, "code_channels": 1, "components": 1, "elastic_spacing": 1}
+"""Least values of those options of which zero makes no sense; no other number but the seed may be negative."""
+
+
+def check_ranges(arguments: argparse.Namespace) -> None:
+    """Refuse numbers that would fail hours later, or train nothing."""
+    from DeformationLib.errors import InputError
+
+    for name, value in vars(arguments).items():
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if is_number and name != "seed" and not value >= LEAST.get(name, 0):
+            raise InputError(f"--{name.replace('_', '-')} must be at least {LEAST.get(name, 0)}, not {value:g}.")
+    if arguments.window % 2 == 0:
+        raise InputError(f"--window must be odd, not {arguments.window}.")
+
+
 def request_from(arguments: argparse.Namespace):
     """The `TrainingRequest` that the command line describes."""
     from DeformationLib.augmentation import Augmentation
@@ -118,7 +134,10 @@ def request_from(arguments: argparse.Namespace):
         taken = {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}
         return kind(**{**taken, **renamed})
 
+    check_ranges(arguments)
     widths, grid = numbers("widths"), numbers("grid")
+    if len(grid) not in (0, 2, 3):
+        raise InputError(f"--grid takes two or three lengths, not {len(grid)}.")
     if len(widths) < 2 or min(widths) < 1:
         raise InputError("--widths needs at least two positive numbers of channels.")
     weights = {

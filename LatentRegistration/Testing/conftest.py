@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from DeformationLib.bundle import write_bundle
 from DeformationLib.geometry import Geometry
 from DeformationLib.image import Image
@@ -59,7 +60,10 @@ def card_of(network, size, spacing):
     return {
         "name": "random",
         "purpose": "Tests.",
-        "model": {"class": "GradientNetwork", "configuration": configuration | {"widths": list(configuration["widths"])}},
+        "model": {
+            "class": "GradientNetwork",
+            "configuration": configuration | {"widths": list(configuration["widths"])},
+        },
         "grid": {"size": list(size), "axes": "kji"[-len(size) :], "spacing_mm": spacing},
         "training": {},
         "accuracy": {},

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+
 from DeformationLib.augmentation import Augmentation, augment, change_intensity, random_positions, smooth_random_field
 from DeformationLib.fields import identity_grid, spatial_gradient
 

@@ -5,6 +5,7 @@ import os
 
 import pytest
 import torch
+
 from DeformationLib import bundle
 from DeformationLib.errors import InputError
 from LatentRegistrationLib.model import RegistrationModel

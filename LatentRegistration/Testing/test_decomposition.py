@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.decomposition import PCA
+
 from DeformationLib.errors import InputError
 from LatentRegistrationLib.decomposition import LatentDecomposition
-from sklearn.decomposition import PCA
 
 SHAPE = (3, 2, 4, 2)
 
@@ -84,7 +85,9 @@ def test_a_difference_keeps_the_components_asked_for_and_nothing_else(fitted):
 
 def test_storage_in_half_precision_keeps_the_components_orthonormal(fitted):
     stored = {name: t.half() if t.is_floating_point() else t for name, t in fitted.to_tensors().items()}
-    again = LatentDecomposition.from_tensors({name: t.float() if t.is_floating_point() else t for name, t in stored.items()})
+    again = LatentDecomposition.from_tensors(
+        {name: t.float() if t.is_floating_point() else t for name, t in stored.items()}
+    )
     assert again.shape == SHAPE
     np.testing.assert_allclose(again.components @ again.components.T, np.eye(6), atol=1e-12)
     np.testing.assert_allclose(again.components, fitted.components, atol=2e-3)

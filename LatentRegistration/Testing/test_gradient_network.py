@@ -4,10 +4,12 @@ import math
 
 import pytest
 import torch
-from DeformationLib.errors import InputError
-from DeformationLib.fields import identity_grid, resize_field
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from DeformationLib.errors import InputError
+from DeformationLib.fields import identity_grid, resize_field, warp
+from DeformationLib.similarity import soft_dice_loss
 from LatentRegistrationLib.gradient_network import GradientNetwork, GradientNetworkConfiguration
 from LatentRegistrationLib.integration import diagonal_gradients, integrate_gradients
 from LatentRegistrationLib.objective import GradientObjective, LossWeights
@@ -216,6 +218,20 @@ def test_the_objective_registers_each_image_to_the_next_both_ways(make_network):
     pairs = [objective(images[[a, b]], None, masks[[a, b]])[1] for a, b in ((0, 1), (1, 2), (2, 0))]
     for name in ("similarity", "smoothness", "diffusion", "folding"):
         assert terms[name] == pytest.approx(sum(pair[name] for pair in pairs) / 3, rel=1e-4)
+
+
+def test_the_objective_judges_the_fields_that_the_network_gives(make_network):
+    """Forward fields carry moving labels to the fixed image: with the sign of the difference lost, training would fail."""
+    network = make_network(configuration())
+    images = torch.rand(2, 1, *SIZE, generator=seeded())
+    labels = torch.nn.functional.avg_pool3d(torch.rand(2, 2, *SIZE, generator=seeded(1)), 3, 1, 1)
+    first, second = labels.split(1)
+    forward, backward = network(images[:1], images[1:])
+    expected = soft_dice_loss(first, warp(second, forward)) + soft_dice_loss(second, warp(first, backward))
+    swapped = soft_dice_loss(first, warp(second, backward)) + soft_dice_loss(second, warp(first, forward))
+    overlap = GradientObjective(network, 2, LossWeights())(images, labels, torch.ones_like(images))[1]["overlap"]
+    assert overlap == pytest.approx(expected.item() / 2, rel=1e-4)
+    assert overlap != pytest.approx(swapped.item() / 2, rel=1e-3)
 
 
 def test_the_objective_adds_its_terms_by_their_weights(make_network):

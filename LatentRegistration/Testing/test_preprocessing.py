@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
+
 from DeformationLib.errors import InputError
 from DeformationLib.geometry import Geometry
 from DeformationLib.image import Image
 from LatentRegistrationLib.preprocessing import NetworkGrid, normalise, prepare, prepare_labels
-from scipy.spatial.transform import Rotation
 
 GRID = NetworkGrid((16, 20, 24), 1.0)
 
@@ -52,7 +53,9 @@ def test_normalisation_does_not_see_what_is_outside():
 def test_normalisation_undoes_any_scale_even_of_large_values():
     array = np.random.default_rng(0).normal(size=(6, 7, 8)).astype(np.float32)
     inside = np.ones(array.shape, bool)
-    np.testing.assert_allclose(normalise(3e6 + 1e3 * array.astype(np.float64), inside), normalise(array, inside), atol=1e-5)
+    np.testing.assert_allclose(
+        normalise(3e6 + 1e3 * array.astype(np.float64), inside), normalise(array, inside), atol=1e-5
+    )
 
 
 def test_voxels_of_the_networks_size_are_taken_over_as_they_are(blobs):
@@ -71,7 +74,12 @@ def test_voxels_of_the_networks_size_are_taken_over_as_they_are(blobs):
 def test_an_image_stored_in_another_way_is_seen_the_same(blobs, spacing, direction, size):
     image, _ = blobs(Geometry(size, spacing, (5, -20, 33), direction))
     reference = prepare(image, GRID)
-    for other in (flipped(image, (2,)), flipped(image, (0, 1)), transposed(image), flipped(transposed(image), (0, 1, 2))):
+    for other in (
+        flipped(image, (2,)),
+        flipped(image, (0, 1)),
+        transposed(image),
+        flipped(transposed(image), (0, 1, 2)),
+    ):
         seen = prepare(other, GRID)
         np.testing.assert_allclose(seen.geometry.ijk_to_lps, reference.geometry.ijk_to_lps, atol=1e-6)
         np.testing.assert_array_equal(seen.mask.numpy(), reference.mask.numpy())

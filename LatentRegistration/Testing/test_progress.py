@@ -101,7 +101,11 @@ def test_callback_may_report_itself(heard):
             progress.report(0.5)
 
     progress = Progress(callback)
-    progress.report(0.1)
+    # In a thread of its own, so that a deadlock fails the test instead of stopping it.
+    worker = threading.Thread(target=progress.report, args=(0.1,), daemon=True)
+    worker.start()
+    worker.join(5)
+    assert not worker.is_alive()
     assert heard == [0.1, 0.5]
 
 

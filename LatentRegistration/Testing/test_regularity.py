@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from DeformationLib import regularity
 from DeformationLib.fields import identity_grid
 

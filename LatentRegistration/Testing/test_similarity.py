@@ -5,9 +5,10 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from DeformationLib import similarity
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from DeformationLib import similarity
 
 SIZE = (6, 5, 7)
 
@@ -93,7 +94,9 @@ def test_what_lies_outside_the_mask_drives_nothing():
     after.backward()
     assert not other.grad[mask == 0].any()
     assert other.grad[mask > 0].any()
-    assert similarity.local_correlation_loss(fixed, other.detach(), 3) != similarity.local_correlation_loss(fixed, moving, 3)
+    assert similarity.local_correlation_loss(fixed, other.detach(), 3) != similarity.local_correlation_loss(
+        fixed, moving, 3
+    )
 
 
 @pytest.mark.parametrize("masked", [False, True])

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from DeformationLib.errors import Cancelled, InputError
-from DeformationLib.progress import Progress
-from DeformationLib.training import Processes, Trainer, TrainingOptions, TrainingState
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+
+from DeformationLib.errors import Cancelled, InputError
+from DeformationLib.progress import Progress
+from DeformationLib.training import Processes, Trainer, TrainingOptions, TrainingState
 
 OPTIONS = TrainingOptions(epochs=4, group_size=2, groups_per_step=2, learning_rate=0.05, warmup=2, averaging=0.9)
 CASES = 6
@@ -28,7 +29,9 @@ def make_trainer(folder, options=OPTIONS, loss=group_loss, validate=lambda objec
     torch.manual_seed(0)
     objective = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
     folder.mkdir(exist_ok=True)
-    return Trainer(objective, loss, validate, CASES, options, {"seed": options.seed, **dict(configuration)}, folder, **more)
+    return Trainer(
+        objective, loss, validate, CASES, options, {"seed": options.seed, **dict(configuration)}, folder, **more
+    )
 
 
 def weights_of(trainer):
@@ -54,9 +57,9 @@ def cancel_before_step(number):
 
 
 def test_training_lowers_the_loss(tmp_path):
-    state = make_trainer(tmp_path, replace(OPTIONS, epochs=60)).run(Progress())
+    state = make_trainer(tmp_path, replace(OPTIONS, epochs=40)).run(Progress())
     losses = [row["loss"] for row in state.log]
-    assert len(losses) == 60
+    assert len(losses) == 40
     assert sum(losses[-5:]) < 0.5 * sum(losses[:5])
 
 

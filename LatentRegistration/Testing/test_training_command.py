@@ -1,0 +1,287 @@
+"""The training command from a folder of images to a bundle that registers, and its refusals."""
+
+import csv
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from DeformationLib.bundle import read_card, read_weights
+from DeformationLib.image_io import read_image, read_labels, write_image
+from DeformationLib.training import TrainingOptions
+from LatentRegistrationLib.model import RegistrationModel
+from LatentRegistrationLib.objective import LossWeights
+from LatentRegistrationLib.training_run import TrainingRun, validation_pairs
+
+COMMAND = Path(__file__).parents[1] / "LatentRegistrationTrain" / "LatentRegistrationTrain.py"
+TINY = "--widths 4,6 --code-channels 4 --group-size 2 --epochs 2 --full-resolution-epochs 1 --validation-rule 2:1 --device cpu"
+
+
+@pytest.fixture(scope="module")
+def command():
+    """The command as a module, so that torch is not imported again for every test."""
+    specification = importlib.util.spec_from_file_location("LatentRegistrationTrain", COMMAND)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def train(command, blob_folders, tmp_path):
+    """Run the command on the blobs with a few further words; returns the exit code."""
+    images, labels = blob_folders
+
+    def run(words="", output="output", labelled=True):
+        given = ["--images", str(images), "--output", str(tmp_path / output), *TINY.split()]
+        given += ["--labels", str(labels)] if labelled else []
+        return command.main([*given, *words.split()])
+
+    return run
+
+
+def log_of(folder):
+    with open(folder / "log.csv", newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def weights_in(folder):
+    return torch.load(folder / "checkpoint.pt", weights_only=True)["weights"]
+
+
+def test_a_folder_becomes_a_model_that_registers(train, tmp_path, blob_folders, capsys):
+    assert train("--name blobs --licence CC0 --seed 3") == 0
+    folder = tmp_path / "output"
+    rows = log_of(folder)
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert {"minutes", "loss", "similarity", "overlap", "score", "dice_1", "dice_2", "folding_percent"} <= rows[
+        0
+    ].keys()
+    text = (folder / "log.txt").read_text(encoding="utf-8")
+    assert "3 training and 2 validation cases, labels [1, 2], grid (16, 16, 16)" in text
+    assert "epoch    2" in text
+    card = read_card(folder / "model")
+    assert card["name"] == "blobs"
+    assert card["model"]["configuration"] == {"dimension": 3, "widths": [4, 6], "code_channels": 4, "skips": False}
+    assert card["grid"] == {"size": [16, 16, 16], "axes": "kji", "spacing_mm": 1.0}
+    assert card["training"]["seed"] == 3
+    assert card["training"]["licence"] == "CC0"
+    assert card["training"]["validation_cases"] == ["case_1", "case_3"]
+    assert "--seed 3" in card["training"]["command"]
+    best = max(float(row["score"]) for row in rows)
+    assert card["accuracy"]["score"] == best
+    images, labels = (sorted(path.iterdir()) for path in blob_folders)
+    model = RegistrationModel.load(folder / "model", "cpu")
+    result = model.register(read_image(images[0]), read_image(images[1]))
+    paths = result.write(tmp_path / "result", read_labels(labels[0]), read_labels(labels[1]))
+    assert 0 < json.loads(paths["report"].read_text())["mean_dice_after"] <= 1
+    assert model.explorer(read_image(images[0])).count == 2
+    output = capsys.readouterr().out
+    fractions = [float(value) for value in re.findall(r"<filter-progress>(.*?)</filter-progress>", output)]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1
+
+
+def test_the_bundle_holds_the_best_weights_and_the_components_of_their_codes(train, tmp_path):
+    assert train() == 0
+    folder = tmp_path / "output"
+    best = torch.load(folder / "checkpoint.pt", weights_only=True)["best_weights"]
+    weights = read_weights(folder / "model", read_card(folder / "model"))
+    for name, value in weights["network"].items():
+        torch.testing.assert_close(value, best[f"network.{name}"], rtol=1e-3, atol=1e-4)
+    assert not any("anatomy" in name for name in weights["network"])
+    assert weights["decomposition"]["coefficients"].shape == (3, 2)
+
+
+def test_a_run_in_two_parts_equals_one(train, tmp_path, monkeypatch):
+    assert train() == 0
+    # On this clock, every epoch takes an hour.
+    clock, begin_epoch = [0.0], TrainingRun._begin_epoch
+
+    def begin_slow_epoch(run, epoch):
+        clock[0] += 3600
+        begin_epoch(run, epoch)
+
+    monkeypatch.setattr("DeformationLib.training.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr(TrainingRun, "_begin_epoch", begin_slow_epoch)
+    assert train("--max-minutes 1", output="parts") == 0
+    assert len(log_of(tmp_path / "parts")) == 1
+    assert train("--resume", output="parts") == 0
+    assert len(log_of(tmp_path / "parts")) == 2
+    whole, parts = weights_in(tmp_path / "output"), weights_in(tmp_path / "parts")
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+    text = (tmp_path / "parts" / "log.txt").read_text(encoding="utf-8")
+    assert text.count("resumed after epoch 1") == 1
+    assert text.count("epoch    1 ") == 1
+
+
+def test_resuming_another_configuration_is_refused(train, tmp_path, blob_folders, capsys):
+    assert train("--epochs 1") == 0
+    before = (tmp_path / "output" / "checkpoint.pt").read_bytes()
+    for words, labelled in (("--epochs 2", True), ("--epochs 1 --skips", True), ("--epochs 1", False)):
+        assert train(f"{words} --resume", labelled=labelled) == 2
+        assert "other output folder" in capsys.readouterr().err.replace("another", "other")
+    assert train("--resume", output="empty") == 2
+    assert "no checkpoint to resume from" in capsys.readouterr().err
+    assert (tmp_path / "output" / "checkpoint.pt").read_bytes() == before
+
+
+def test_unusable_cases_are_listed_and_skipped(train, tmp_path, blob_folders, capsys):
+    images, labels = blob_folders
+    (images / "case_0.nii.gz").write_bytes(b"no image")
+    (labels / "case_2.nii.gz").unlink()
+    assert train("--validation-rule none") == 0
+    text = (tmp_path / "output" / "log.txt").read_text(encoding="utf-8")
+    assert "3 training and 0 validation cases" in text
+    assert re.search(r"skipped case_0: .*cannot be read", text)
+    assert re.search(r"skipped case_2: .*no label map", text)
+    assert "score" not in log_of(tmp_path / "output")[0]
+
+
+def test_images_alone_are_enough(train, tmp_path):
+    assert train("--epochs 1 --skips", labelled=False) == 0
+    row = log_of(tmp_path / "output")[0]
+    assert "overlap" not in row
+    assert 0 < float(row["score"]) < 1
+    assert read_card(tmp_path / "output" / "model")["model"]["configuration"]["skips"] is True
+
+
+def test_a_model_can_be_the_start_of_another(train, tmp_path, capsys):
+    assert train("--epochs 1") == 0
+    start = tmp_path / "output" / "model"
+    assert train(f"--epochs 1 --learning-rate 1e-12 --weight-decay 0 --initialize {start}", output="second") == 0
+    assert "2 tensors are new" in capsys.readouterr().out
+    first = read_weights(start, read_card(start))["network"]
+    second = read_weights(tmp_path / "second" / "model", read_card(tmp_path / "second" / "model"))["network"]
+    for name in first:
+        torch.testing.assert_close(second[name], first[name], rtol=1e-3, atol=1e-5)
+
+
+def test_a_folder_without_a_pair_is_refused_in_one_sentence(train, blob_folders, capsys):
+    images, _ = blob_folders
+    for path in sorted(images.iterdir())[1:]:
+        path.unlink()
+    assert train() == 2
+    error = capsys.readouterr().err
+    assert error.startswith("LatentRegistrationTrain: Training needs at least two usable cases")
+    assert len(error.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("--widths 4,x", "--widths takes whole numbers"),
+        ("--widths 4", "--widths needs at least two"),
+        ("--grid 16,16,18", "multiples of 4"),
+        ("--grid 16,16", "16 slices"),
+        ("--grid 16", "--grid"),
+        ("--device nonsense", "device 'nonsense'"),
+        ("--validation-rule ten", "N:R"),
+        ("--split-file missing.txt", "cannot be read"),
+        ("--initialize nothing-like-this", "no model 'nothing-like-this'"),
+        ("--window 4", "--window"),
+        ("--epochs 0", "--epochs"),
+        ("--group-size 1", "--group-size"),
+        ("--groups-per-step 0", "--groups-per-step"),
+        ("--components 0", "--components"),
+        ("--code-channels 0", "--code-channels"),
+        ("--elastic-spacing 0", "--elastic-spacing"),
+        ("--spacing -1", "--spacing"),
+        ("--learning-rate -1", "--learning-rate"),
+        ("--max-minutes -1", "--max-minutes"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_refused_in_one_sentence(train, capsys, words, reason):
+    assert train(words) == 2
+    error = capsys.readouterr().err.strip()
+    assert reason in error
+    assert len(error.splitlines()) == 1
+
+
+def test_an_unwritable_output_is_refused(train, tmp_path, capsys):
+    (tmp_path / "output").write_text("a file, not a folder")
+    assert train() == 2
+    assert "cannot be created" in capsys.readouterr().err
+
+
+def test_missing_and_unknown_options_end_with_two(command, capsys):
+    for words in ([], ["--images", "x"], ["--images", "x", "--output", "y", "--no-such-option"]):
+        with pytest.raises(SystemExit) as ended:
+            command.main(words)
+        assert ended.value.code == 2
+
+
+def test_the_commands_options_fill_the_request(command):
+    words = "--images a --output b --similarity-weight 2 --anatomy-weight 0 --window 7 --flip 0.5 --epochs 7 --warmup 9"
+    request = command.request_from(_parsed(command, words))
+    assert request.weights == LossWeights(similarity=2, anatomy=0, window=7)
+    assert request.augmentation.flip == 0.5
+    assert request.options == TrainingOptions(
+        epochs=7, learning_rate=1.5e-3, warmup=9, device=request.options.device, max_minutes=float("inf")
+    )
+    assert request.labels is None
+
+
+def _parsed(command, words):
+    arguments = command.build_parser().parse_args(words.split())
+    arguments.words = words.split()
+    return arguments
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 7, 8, 20])
+def test_validation_pairs_are_of_different_cases_and_treat_all_alike(count):
+    pairs = validation_pairs(count)
+    assert all(fixed != moving for fixed, moving in pairs)
+    assert len(set(pairs)) == len(pairs)
+    assert [sum(fixed == case for fixed, _ in pairs) for case in range(count)] == [len(pairs) // max(count, 1)] * count
+    assert len(pairs) == (2 * count if count > 7 else count if count > 1 else 0) or count in (2, 7)
+
+
+def test_two_processes_train_like_one(train, tmp_path, blob_folders):
+    images, labels = blob_folders
+    words = "--epochs 1 --groups-per-step 2 --validation-rule none"
+    assert train(words) == 0
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone", str(COMMAND)]
+    given = ["--images", str(images), "--labels", str(labels), "--output", str(tmp_path / "two"), *TINY.split()]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(COMMAND.parents[1])}
+    done = subprocess.run(
+        [*launcher, *given, *words.split()], env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    one, two = weights_in(tmp_path / "output"), weights_in(tmp_path / "two")
+    assert one.keys() == two.keys()
+    for name in one:
+        torch.testing.assert_close(two[name], one[name], rtol=1e-4, atol=1e-5)
+    # One process alone writes and speaks.
+    assert done.stdout.count("epoch    1 ") == 1
+    assert len(log_of(tmp_path / "two")) == 1
+    assert (tmp_path / "two" / "model" / "model.json").is_file()
+
+
+def test_flat_images_train_a_flat_model(command, blobs, tmp_path, capsys):
+    from DeformationLib.image import Image
+
+    for number in range(4):
+        image, labels = blobs(shift=(0.5 * number, -0.3 * number, 0))
+        for name, picture in (("images", image), ("labels", labels)):
+            slice_ = Image(picture.array[8:9], picture.spacing, picture.origin, picture.direction)
+            write_image(slice_, tmp_path / name / f"{number}.nii.gz")
+    words = [
+        "--images",
+        str(tmp_path / "images"),
+        "--labels",
+        str(tmp_path / "labels"),
+        "--output",
+        str(tmp_path / "o"),
+    ]
+    assert command.main([*words, *TINY.split(), "--grid", "16,16"]) == 0
+    model = RegistrationModel.load(tmp_path / "o" / "model", "cpu")
+    fixed, moving = (read_image(tmp_path / "images" / f"{number}.nii.gz") for number in (0, 3))
+    result = model.register(fixed, moving)
+    assert result.displacement.array.shape == (1, 16, 16, 3)
+    assert abs(result.displacement.array[..., 2]).max() < 1e-4
