@@ -130,7 +130,7 @@ def vote(labels: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
     lower, weight = [], []
     for axis, size in enumerate(labels.shape):
         clamped = np.clip(points[axis], 0, size - 1)
-        lower.append(np.minimum(clamped.astype(np.intp), max(size - 2, 0)))
+        lower.append(clamped.astype(np.intp))
         weight.append(clamped - lower[-1])
     corners = list(product((0, 1), repeat=3))
     neighbours = np.stack([_gather(labels, lower, corner) for corner in corners])
@@ -150,7 +150,7 @@ def vote(labels: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
 
 
 def _gather(labels: np.ndarray, lower: list[np.ndarray], corner: tuple[int, ...]) -> np.ndarray:
-    """The labels at one corner of the cell of every point; along an axis of one voxel both corners are that voxel."""
+    """The labels at one corner of the cell of every point; at the last voxel of an axis both corners are that voxel."""
     return labels[
         tuple(np.minimum(low + c, size - 1) for low, c, size in zip(lower, corner, labels.shape, strict=True))
     ]

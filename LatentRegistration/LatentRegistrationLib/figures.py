@@ -208,7 +208,7 @@ def _draw_panel(axis, section: Section, image: Image, labels: Image | None, fiel
     axis.imshow(deformed, cmap="gray", vmin=low, vmax=low + 1.25 * (high - low), extent=section.extent, origin="lower")
     # Where nothing moves there is nothing to point at, and an arrow of no length would be drawn as a dot.
     places, arrows, lengths = section.arrows(field)
-    seen = lengths > 0.02 * norm.vmax
+    seen = lengths > 0.05 * norm.vmax
     shape = {"width": 0.006, "headwidth": 3.6, "headlength": 4.2, "headaxislength": 3.8, "minlength": 0.2}
     scale = {"angles": "xy", "scale_units": "xy", "scale": 1 / magnification, "pivot": "tip"}
     axis.quiver(*places[seen].T, *arrows[seen].T, lengths[seen], cmap=_ARROW_COLOURS, norm=norm, **shape, **scale)

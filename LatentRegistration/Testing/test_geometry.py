@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
@@ -38,24 +38,28 @@ def as_sitk(geometry):
     return image
 
 
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(geometries(), st.tuples(positions, positions, positions))
 def test_index_to_physical_and_back(geometry, index):
     point = geometry.index_to_physical(index)
     np.testing.assert_allclose(geometry.physical_to_index(point), index, atol=1e-8)
 
 
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(geometries(), st.tuples(positions, positions, positions))
 def test_physical_points_are_simpleitks(geometry, index):
     expected = as_sitk(geometry).TransformContinuousIndexToPhysicalPoint(index)
     np.testing.assert_allclose(geometry.index_to_physical(index), expected, atol=1e-8)
 
 
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(geometries())
 def test_centre_is_the_mean_of_all_voxels(geometry):
     indices = np.moveaxis(np.indices(geometry.size), 0, -1).reshape(-1, 3)
     np.testing.assert_allclose(geometry.centre, geometry.index_to_physical(indices).mean(axis=0), atol=1e-8)
 
 
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(geometries(), geometries(), st.tuples(positions, positions, positions))
 def test_index_map_keeps_the_physical_point(a, b, index):
     mapped = a.index_map(b) @ [*index, 1]
@@ -74,6 +78,7 @@ def test_handedness():
     assert Geometry((2, 2, 2), direction=np.diag([-1, -1, 1])).handedness == 1
 
 
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(geometries())
 def test_float_noise_is_the_same_grid(geometry):
     noisy = Geometry(
@@ -107,6 +112,7 @@ def test_tolerance_is_in_voxels():
     assert still.same_grid(shifted, tolerance=0.15)
 
 
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(geometries(), geometries())
 def test_boxes_with_a_common_point_overlap(a, b):
     indices = np.moveaxis(np.indices(a.size), 0, -1).reshape(-1, 3)
@@ -116,6 +122,7 @@ def test_boxes_with_a_common_point_overlap(a, b):
         assert b.overlaps(a)
 
 
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(geometries(), geometries(), st.floats(0.01, 10))
 def test_boxes_on_two_sides_of_a_plane_do_not_overlap(a, b, gap):
     def corners(grid):

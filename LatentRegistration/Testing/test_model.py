@@ -59,18 +59,24 @@ def test_the_fields_lie_on_the_images_and_move_by_whole_voxels(registered):
     assert 1 < np.linalg.norm(local, axis=-1).max() < 8
 
 
-def test_the_displacement_is_the_networks_at_the_networks_voxels(registered):
-    """By hand: voxel of the fixed network grid, displaced, is a place in the moving network grid."""
-    model, fixed, moving, result = registered
+def test_the_displacement_is_the_networks_at_the_networks_voxels(make_model, blobs):
+    """By hand, where voxels coincide: index in the fixed network grid, displaced, in the moving network grid."""
+    model = make_model()
+    fixed = blobs(Geometry((14, 16, 12), origin=(-20, 35, 10)))[0]
+    moving = blobs(Geometry((12, 13, 16), origin=(7, 8, 9)), shift=(1.0, -0.5, 0.5))[0]
     grid_f, grid_m = model.grid.around(fixed.geometry), model.grid.around(moving.geometry)
     with torch.inference_mode():
-        forward, _ = model.network(model.prepare(fixed).image, model.prepare(moving).image)
-    for index in [(8, 7, 9), (5, 10, 6), (9, 9, 4)]:
-        displaced = np.add(index, forward[0, :, index[0], index[1], index[2]].numpy())
-        start, end = grid_f.index_to_physical(index[::-1]), grid_m.index_to_physical(displaced[::-1])
-        on_image = fixed.geometry.physical_to_index(start)
-        assert (on_image > 0).all()
-        np.testing.assert_allclose(at(result.displacement, [start])[0], end - start, atol=0.35)
+        forward, backward = model.network(model.prepare(fixed).image, model.prepare(moving).image)
+    points = points_of(fixed.geometry)
+    index = np.rint(grid_f.physical_to_index(points)).astype(int)
+    np.testing.assert_allclose(grid_f.index_to_physical(index), points, atol=1e-6)
+    expected = []
+    for field in (forward, backward):
+        u = field[0].numpy()[:, index[..., 2], index[..., 1], index[..., 0]]
+        expected.append(grid_m.index_to_physical(index + np.moveaxis(u[::-1], 0, -1)) - points)
+    result = model.register(fixed, moving).displacement.array
+    np.testing.assert_allclose(result, expected[0], atol=1e-3)
+    assert np.abs(result - expected[1]).max() > 0.5
 
 
 def test_simpleitk_applies_the_displacement_as_the_result_does(registered):
@@ -332,7 +338,7 @@ def test_a_shipped_component_deforms_more_the_farther_one_goes_and_each_way_diff
         with torch.inference_mode():
             return model.network.decode((direction,), model.grid.size)[0]
 
-    steps = np.arange(0.0, 3.01, 0.5)
+    steps = np.arange(4.0)
     ends = []
     for sign in (1, -1):
         fields = [field(sign * step * deviation) for step in steps]
@@ -341,7 +347,7 @@ def test_a_shipped_component_deforms_more_the_farther_one_goes_and_each_way_diff
         assert all(far > near for near, far in zip(means, means[1:])), means
         ends.append(fields[-1])
     apart = (ends[0] - ends[1]).norm(dim=1).mean()
-    assert apart > 0.5 * max(end.norm(dim=1).mean() for end in ends)
+    assert apart > 0.25 * max(end.norm(dim=1).mean() for end in ends)
 
 
 def test_a_shipped_card_is_complete(shipped):

@@ -5,12 +5,13 @@ import json
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.interpolate import RegularGridInterpolator
 from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 
+from DeformationLib import metrics
 from DeformationLib.errors import Cancelled, InputError
 from DeformationLib.geometry import Geometry, network_geometry
 from DeformationLib.image import Image
@@ -169,6 +170,17 @@ def test_intensities_are_refused_as_labels(result):
         result.warp(random_image(MOVING), labels=True)
 
 
+def test_large_images_are_warped_slab_by_slab():
+    """More samples than one slab holds, moved by another distance in each slice."""
+    large = Geometry((256, 256, 12))
+    moving = Image.on_grid((points_of(large) @ (1.0, 0.1, 0.01)).astype(np.float32), large)
+    displacement = np.zeros((*large.shape_kji, 3), np.float32)
+    displacement[..., 0] = np.arange(12).reshape(12, 1, 1)
+    warped = warp_image(moving, Image.on_grid(displacement, large))
+    expected = moving.array + displacement[..., 0]
+    np.testing.assert_allclose(warped.array[..., :-12], expected[..., :-12], rtol=1e-5)
+
+
 def test_one_slice_is_warped_in_its_plane():
     plane = Geometry((9, 8, 1), (1, 1, 5))
     moving = Image.on_grid(np.arange(72, dtype=np.float32).reshape(plane.shape_kji), plane)
@@ -184,6 +196,7 @@ entries = st.floats(-0.5, 0.5)
 angles = st.floats(-180, 180)
 
 
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(
     st.lists(entries, min_size=9, max_size=9),
     st.tuples(angles, angles, angles),
@@ -320,6 +333,13 @@ def test_report_of_an_affine_map(result):
     assert report["similarity"] == {"before": 0.5, "after": 0.75}
     assert report["seconds"] == {"network": 0.25, "resampling": 0.5}
     assert "labels" not in report
+
+
+def test_report_measures_the_jacobian_per_millimetre(result):
+    result.displacement = wavy_displacement(FIXED)
+    expected = metrics.mean_gradient_of_jacobian(result.jacobian().array, (1.9, 1.1, 0.8))
+    assert expected > 0.01
+    assert result.report()["jacobian_determinant"]["mean_gradient_per_mm"] == expected
 
 
 def test_report_with_labels_measures_before_and_after(result):

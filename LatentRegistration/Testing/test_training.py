@@ -291,3 +291,19 @@ def test_the_shares_of_two_processes_add_up_to_one_step(tmp_path):
             trainer.run(Progress(), Recorded(rank, world))
     torch.testing.assert_close(gradients[1] + gradients[2], gradients[0])
     assert not torch.allclose(gradients[1], gradients[2])
+    # And what they add up to is the gradient of the mean loss of the step's groups.
+    trainer = make_trainer(tmp_path)
+    sum(trainer._group(group, number)[0] / 2 for number, group in enumerate(trainer._groups(0)[:2])).backward()
+    expected = torch.cat([parameter.grad.flatten() for parameter in trainer.objective.parameters()])
+    torch.testing.assert_close(gradients[0], expected)
+
+
+def test_every_group_of_every_epoch_draws_its_own_random_numbers(tmp_path):
+    drawn = []
+
+    def recording(objective, indices, generator):
+        drawn.append(torch.rand((), generator=generator).item())
+        return group_loss(objective, indices, generator)
+
+    make_trainer(tmp_path, loss=recording).run(Progress())
+    assert len(set(drawn)) == len(drawn) == 4 * OPTIONS.epochs

@@ -20,6 +20,8 @@ from DeformationLib.errors import InputError
 from DeformationLib.files import make_folder, write_json
 
 KEPT = (0, 1, 2, 4, 8, 16, 32)
+ONCE = ("startup_seconds", "memory_mib")
+"""What says nothing of a method that shares its process with others."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -163,7 +165,7 @@ def run_all(methods: list, pairs: list, shared: int, threads: int) -> tuple[dict
             skipped[method.title] = reason
             continue
         print(f"{method.title} ...", flush=True)
-        runs[method] = run_apart(method, pairs[:shared] if method.classical else pairs, threads)
+        [runs[method]] = run_apart([method], pairs[:shared] if method.classical else pairs, threads)
     return runs, skipped
 
 
@@ -177,12 +179,12 @@ def component_curves(arguments: argparse.Namespace, pairs: list) -> dict[str, li
     used = pairs[: arguments.component_pairs]
     for model in arguments.models:
         name = Path(model).name
-        for kept in (*KEPT, None):
-            method = Method(name, "model", model, kept)
-            print(f"{name} with {'all' if kept is None else kept} components ...", flush=True)
-            row = summarise(method, run_apart(method, used, arguments.threads))
-            del row["startup_seconds"]
-            curves.setdefault(name, []).append({"components": "all" if kept is None else kept, **row})
+        print(f"{name} with {', '.join(map(str, KEPT))} and all components ...", flush=True)
+        methods = [Method(name, "model", model, kept) for kept in (*KEPT, None)]
+        for method, run in zip(methods, run_apart(methods, used, arguments.threads), strict=True):
+            measures = summarise(method, run)
+            kept = {"components": "all" if method.components is None else method.components}
+            curves.setdefault(name, []).append(kept | {k: v for k, v in measures.items() if k not in ONCE})
     if curves:
         print(f"\nAccuracy by the number of components kept, {len(used)} pairs:\n\n{component_table(curves)}\n")
     return curves

@@ -5,9 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import resource
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -55,13 +57,13 @@ class Run:
     memory: float = float("nan")
 
 
-def run_apart(method: Method, pairs: list[Pair], threads: int) -> Run:
-    """`run` in a fresh process, so that its memory is the method's alone."""
+def run_apart(methods: Sequence[Method], pairs: Sequence[Pair], threads: int) -> list[Run]:
+    """`run` for methods that share one fresh process; alone in it, a method is charged with its own memory only."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as executor:
-        return executor.submit(run, method, pairs, threads).result()
+        return list(executor.map(run, methods, repeat(pairs), repeat(threads)))
 
 
-def run(method: Method, pairs: list[Pair], threads: int) -> Run:
+def run(method: Method, pairs: Sequence[Pair], threads: int) -> Run:
     """Register and measure every pair."""
     register, startup = method.load(threads)
     result = Run(startup=startup)

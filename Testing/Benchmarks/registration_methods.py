@@ -64,7 +64,7 @@ CLASSICAL = (
     Method("SimpleITK affine", "affine"),
     Method("SimpleITK affine + diffeomorphic demons", "demons"),
     Method("ANTs SyN (defaults)", "syn"),
-    Method("ANTs SyN (cross-correlation)", "syn-cc"),
+    Method("ANTs SyN (cross-correlation, full resolution)", "syn-cc"),
 )
 
 
@@ -157,8 +157,12 @@ def diffeomorphic_demons(fixed: sitk.Image, moving: sitk.Image) -> sitk.Image:
     return sitk.Cast(field, sitk.sitkVectorFloat64)
 
 
-DEMONS_SIGMA = 1.5
-"""Standard deviation, in voxels, of the Gaussian that smooths the demons' field after every iteration."""
+DEMONS_SIGMA = 0.85
+"""Standard deviation, in voxels, of the Gaussian that smooths the demons' field after every iteration.
+
+On eight pairs of training subjects the mean Dice was 0.729, 0.745, 0.756, 0.767 and 0.769 at 2, 1.5, 1, 0.85 and 0.7;
+below 0.85 only the roughness still grows (SD log J 0.13, 0.21, 0.30, 0.45, 0.51).
+"""
 
 
 def _load_syn(method: Method, threads: int) -> tuple[Register, dict[str, float]]:
@@ -168,6 +172,7 @@ def _load_syn(method: Method, threads: int) -> tuple[Register, dict[str, float]]
     seconds = {"importing libraries": time.perf_counter() - start}
     settings: dict[str, Any] = {"type_of_transform": "SyN"}
     if method.kind == "syn-cc":
+        # The defaults end at half resolution and compare by mutual information; this is slower and more accurate.
         settings |= {"syn_metric": "CC", "syn_sampling": 2, "reg_iterations": (100, 70, 50)}
 
     def register(fixed: Image, moving: Image, shift: np.ndarray) -> tuple[Image, float]:

@@ -37,6 +37,8 @@ def plot_sensitivity(
 ) -> None:
     """Box plots over subjects of ``|a_j(X) - a_j(X')|``, a panel per transformation, a box per component and model.
 
+    Every panel has its own scale: what counts is which components stand out, not which transformation is the larger.
+
     Args:
         changes: by model and transformation, ``(subject, component)``.
         path: picture to write.
@@ -44,7 +46,7 @@ def plot_sensitivity(
         relative: the changes are in standard deviations of each model's first component, else in units of the code.
     """
     with new_figure(path, 11.0, 0.7 + 3.1 * len(axes)) as figure:
-        panels = figure.subplots(len(axes), 3, squeeze=False, sharey="row")
+        panels = figure.subplots(len(axes), 3, squeeze=False)
         for row, axis in zip(panels, axes, strict=True):
             for panel, kind in zip(row, _TITLES, strict=True):
                 name = _name(kind, axis)
