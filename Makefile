@@ -21,8 +21,8 @@ format: $(VENV)/installed
 	$(VENV)/bin/ruff format .
 
 # Slow: every figure of Documentation/benchmarks.md; needs DATA, a folder with images/ and labels/.
-benchmarks: $(VENV)/installed-benchmark
-	$(RUN) Testing/Benchmarks/benchmark_registration.py --data $(DATA) --output $(TRAINING)/benchmarks
+benchmarks: $(VENV)-benchmark/installed
+	PYTHONPATH=$(CURDIR):$(CURDIR)/LatentRegistration $(VENV)-benchmark/bin/python Testing/Benchmarks/benchmark_registration.py --data $(DATA) --output $(TRAINING)/benchmarks
 
 # Slow: every figure of Documentation/estienne.md.
 reproduction: $(VENV)/installed
@@ -41,9 +41,12 @@ $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-$(VENV)/installed-benchmark: $(VENV)/installed
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,benchmark]'
+# antspyx, the peer that is compared with, wants older versions of NumPy and SciPy: a place of its own.
+$(VENV)-benchmark/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)-benchmark
+	grep -v -e numpy -e scikit constraints.txt > $(VENV)-benchmark/constraints.txt
+	$(VENV)-benchmark/bin/python -m pip install --quiet --disable-pip-version-check -c $(VENV)-benchmark/constraints.txt -e '.[figures,benchmark]'
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo build *.egg-info
+	rm -rf $(VENV) $(VENV)-benchmark demo build *.egg-info

@@ -48,7 +48,8 @@ def augment(image: Tensor, others: Tensor, settings: Augmentation, generator: to
         others: ``(batch, channel, *spatial)`` soft labels and mask, resampled along.
     """
     positions = random_positions(image.shape[2:], image.shape[0], settings, generator)
-    stacked = sample(torch.cat([image, others], dim=1), positions)
+    # What comes from outside is no anatomy: neither label nor valid voxel.
+    stacked = torch.cat([sample(image, positions), sample(others, positions, padding="zeros")], dim=1)
     axes = [2 + axis for axis in range(image.ndim - 2) if torch.rand((), generator=generator) < settings.flip]
     stacked = stacked.flip(axes) if axes else stacked
     return change_intensity(stacked[:, :1], settings, generator), stacked[:, 1:].contiguous()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -116,6 +117,13 @@ class Processes:
         if not dist.is_initialized():
             dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
         return cls(dist.get_rank(), dist.get_world_size())
+
+    @staticmethod
+    def own_device(device: str) -> str:
+        """The device of this process: under torchrun, plain "cuda" is the GPU with the process's local rank."""
+        if device == "cuda" and dist.is_torchelastic_launched():
+            return f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+        return device
 
     def leave(self) -> None:
         """Leave the process group, if one was joined."""

@@ -204,8 +204,10 @@ def split_cases(
     else:
         try:
             period, remainder = (int(part) for part in rule.split(":"))
+            if not 0 <= remainder < period:
+                raise ValueError(rule)
             validation = [index for index in range(len(names)) if index % period == remainder]
-        except (ValueError, ZeroDivisionError) as error:
+        except ValueError as error:
             raise InputError(
                 f"The validation rule '{rule}' is not understood: write N:R, for example 10:1, or none."
             ) from error

@@ -202,7 +202,7 @@ def _similarities(fixed: NetworkInput, moving: NetworkInput, displacement: Tenso
     image_f, mask_f = resize(fixed.image, half), resize(fixed.mask, half)
     stacked = resize(torch.cat([moving.image, moving.mask], 1), half)
     scores = []
-    for candidate in (stacked, warp(stacked, coarse)):
+    for candidate in (stacked, warp(stacked, coarse, padding="zeros")):
         valid = ((mask_f > 0.5) & (candidate[:, 1:] > 0.5)).float()
         scores.append(masked_mean(local_correlation(image_f, candidate[:, :1], 5, valid), valid))
         if not valid.any():

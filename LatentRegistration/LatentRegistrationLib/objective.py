@@ -77,10 +77,10 @@ class GradientObjective(nn.Module):
         activations = self.network.activations(difference)
         coarse, gradients = integrate_gradients(activations, half)
         images_half, mask_half = resize(images, half), resize(mask, half)
-        carried = warp(torch.cat([images_half, mask_half], 1)[moving], coarse)
-        valid = mask_half[fixed] * carried[:, 1:]
+        carried = warp(images_half[moving], coarse)
+        valid = mask_half[fixed] * warp(mask_half[moving], coarse, padding="zeros")
         terms = {
-            "similarity": local_correlation_loss(images_half[fixed], carried[:, :1], self.weights.window, valid),
+            "similarity": local_correlation_loss(images_half[fixed], carried, self.weights.window, valid),
             "smoothness": gradient_deviation(gradients),
             "diffusion": diffusion(coarse),
             "folding": folding_penalty(coarse),
@@ -89,9 +89,10 @@ class GradientObjective(nn.Module):
             labels_half = resize(labels, half)
             if self.scale == 1:
                 fine, _ = integrate_gradients(activations, size)
-                terms["overlap"] = soft_dice_loss(labels[fixed], warp(labels[moving], fine))
+                terms["overlap"] = soft_dice_loss(labels[fixed], warp(labels[moving], fine, padding="zeros"))
             else:
-                terms["overlap"] = soft_dice_loss(labels_half[fixed], warp(labels_half[moving], coarse))
+                warped = warp(labels_half[moving], coarse, padding="zeros")
+                terms["overlap"] = soft_dice_loss(labels_half[fixed], warped)
             terms["anatomy"] = self._anatomy_loss(features, labels_half)
         loss = sum(getattr(self.weights, name) * term for name, term in terms.items())
         return loss, {"loss": float(loss.detach())} | {name: float(term.detach()) for name, term in terms.items()}

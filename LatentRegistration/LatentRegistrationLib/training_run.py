@@ -5,19 +5,17 @@ from __future__ import annotations
 import csv
 import datetime
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from DeformationLib.augmentation import Augmentation, augment
 from DeformationLib.bundle import find_bundle, read_card, read_weights, write_bundle
-from DeformationLib.fields import jacobian_determinant, warp
+from DeformationLib.errors import InputError
 from DeformationLib.files import atomic_path, make_folder
 from DeformationLib.progress import Progress
-from DeformationLib.similarity import local_correlation, masked_mean
 from DeformationLib.training import Processes, Trainer, TrainingOptions, TrainingState
 
 from .cases import CaseSet, find_cases, load_cases, split_cases
@@ -25,6 +23,7 @@ from .decomposition import LatentDecomposition
 from .gradient_network import GradientNetwork, GradientNetworkConfiguration
 from .objective import GradientObjective, LossWeights
 from .preprocessing import NetworkGrid
+from .validation import validate_network, validation_pairs
 
 
 @dataclass(frozen=True)
@@ -74,6 +73,8 @@ class TrainingRun:
     def __init__(
         self, request: TrainingRequest, progress: Progress | None = None, say: Callable[[str], None] = print
     ) -> None:
+        device = Processes.own_device(request.options.device)
+        request = replace(request, options=replace(request.options, device=device))
         self.request, self.progress = request, progress or Progress()
         self.folder = make_folder(request.output)
         self.processes = Processes.join(request.options.device)
@@ -81,7 +82,9 @@ class TrainingRun:
         self._forget_text = not request.resume
         torch.manual_seed(request.options.seed)
         self.data, self.grid = self._load()
-        self.training, self.validation = split_cases(self.data.names, request.validation_rule, request.split_file)
+        self.training, self.validation = self._split()
+        # Slices make a flat network, whatever was asked for.
+        self.request = request = replace(request, network=replace(request.network, dimension=self.grid.dimension))
         request.network.check_grid(self.grid.size)
         network = GradientNetwork(request.network)
         self.objective = GradientObjective(network, len(self.data.label_values), request.weights)
@@ -122,14 +125,27 @@ class TrainingRun:
     def _load(self) -> tuple[CaseSet, NetworkGrid]:
         request = self.request
         grid = NetworkGrid(request.grid, request.spacing) if request.grid else None
+        self._cases = find_cases(request.images, request.labels)
         return load_cases(
-            find_cases(request.images, request.labels),
+            self._cases,
             grid,
             need_labels=request.labels is not None,
             spacing=request.spacing,
             factor=2 ** len(request.network.widths),
             progress=self.progress.part(0.0, 0.1),
         )
+
+    def _split(self) -> tuple[list[int], list[int]]:
+        """Training and validation cases among those loaded; the rule counts all files, so that none changes sides."""
+        names = [case.name for case in self._cases]
+        position = {name: index for index, name in enumerate(self.data.names)}
+        training, validation = (
+            [position[names[index]] for index in part if names[index] in position]
+            for part in split_cases(names, self.request.validation_rule, self.request.split_file)
+        )
+        if len(training) < 2:
+            raise InputError(f"The split leaves {len(training)} usable training cases: training needs at least two.")
+        return training, validation
 
     def _configuration(self) -> dict:
         """What a checkpoint must have in common with this run to be resumed."""
@@ -165,32 +181,11 @@ class TrainingRun:
         count = labels.shape[1]
         return objective(images, others[:, :count] if count else None, others[:, count:])
 
-    @torch.no_grad()
     def validate(self, objective: nn.Module) -> dict[str, float]:
-        """Mean Dice (or local correlation, without labels) of validation pairs, and folding, on the network's grid."""
-        if len(self.validation) < 2:
-            return {}
-        objective.eval()
-        network, device = objective.network, self.request.options.device
-        images, labels, masks = (part.to(device) for part in self.data.batch(self.validation))
-        encoded = [network.encode(image[None]) for image in images]
-        rows = []
-        for fixed, moving in validation_pairs(len(self.validation)):
-            difference = tuple(m - f for m, f in zip(encoded[moving], encoded[fixed], strict=True))
-            displacement, _ = network.decode(difference, self.grid.size)
-            folds = float((jacobian_determinant(displacement) <= 0).float().mean())
-            if labels.shape[1]:
-                scores = _label_dice(labels[fixed], warp(labels[moving][None], displacement)[0])
-            else:
-                warped = warp(images[moving][None], displacement)
-                correlation = local_correlation(images[fixed][None], warped, mask=masks[fixed][None])
-                scores = [float(masked_mean(correlation, masks[fixed][None]))]
-            rows.append([*scores, folds])
-        table = np.asarray(rows)
-        result = {"score": float(table[:, :-1].mean())}
-        result |= {f"dice_{value}": float(table[:, i].mean()) for i, value in enumerate(self.data.label_values)}
-        result |= {"score_sd": float(table[:, :-1].mean(1).std()), "folding_percent": float(100 * table[:, -1].mean())}
-        return {name: round(value, 5) for name, value in result.items()}
+        """Scores of the objective's network on the validation cases, see `validate_network`."""
+        return validate_network(
+            objective.eval().network, self.data, self.validation, self.grid.size, self.request.options.device
+        )
 
     def _report(self, row: dict) -> None:
         with (
@@ -266,28 +261,6 @@ class TrainingRun:
         network = self.objective.network.eval()
         device = self.request.options.device
         return torch.cat([network.encode(self.data.batch([i])[0].to(device))[0].cpu() for i in self.training])
-
-
-def validation_pairs(count: int) -> list[tuple[int, int]]:
-    """Pairs of different cases: each is fixed twice, with the next case and with the one seven further as moving."""
-    if count < 2:
-        return []
-    steps = sorted({1, 7 % count} - {0})
-    return [(index, (index + step) % count) for step in steps for index in range(count)]
-
-
-def _label_dice(fixed: Tensor, moving: Tensor) -> list[float]:
-    """Dice of each label after the indicators ``(L, *grid)`` have been turned into label maps."""
-
-    def hard(indicators: Tensor) -> Tensor:
-        background = 1.0 - indicators.sum(0, keepdim=True)
-        return torch.cat([background, indicators]).argmax(0)
-
-    a, b = hard(fixed), hard(moving)
-    return [
-        float(2 * ((a == label) & (b == label)).sum() / max(1, int((a == label).sum() + (b == label).sum())))
-        for label in range(1, len(fixed) + 1)
-    ]
 
 
 def _plain(configuration: dict) -> dict:

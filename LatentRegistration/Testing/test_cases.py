@@ -141,7 +141,7 @@ def test_the_rule_validates_on_every_so_manieth_case():
     assert split_cases(NAMES, "none") == (list(range(12)), [])
 
 
-@pytest.mark.parametrize("rule", ["", "5", "5:1:2", "a:b", "0:1"])
+@pytest.mark.parametrize("rule", ["", "5", "5:1:2", "a:b", "0:1", "10:10", "-3:1", "10:-1"])
 def test_a_rule_that_is_none_is_refused(rule):
     with pytest.raises(InputError, match="N:R"):
         split_cases(NAMES, rule)

@@ -17,7 +17,8 @@ from DeformationLib.image_io import read_image, read_labels, write_image
 from DeformationLib.training import TrainingOptions
 from LatentRegistrationLib.model import RegistrationModel
 from LatentRegistrationLib.objective import LossWeights
-from LatentRegistrationLib.training_run import TrainingRun, validation_pairs
+from LatentRegistrationLib.training_run import TrainingRun
+from LatentRegistrationLib.validation import validation_pairs
 
 COMMAND = Path(__file__).parents[1] / "LatentRegistrationTrain" / "LatentRegistrationTrain.py"
 TINY = "--widths 4,6 --code-channels 4 --group-size 2 --epochs 2 --full-resolution-epochs 1 --validation-rule 2:1 --device cpu"
@@ -263,7 +264,8 @@ def test_two_processes_train_like_one(train, tmp_path, blob_folders):
     assert (tmp_path / "two" / "model" / "model.json").is_file()
 
 
-def test_flat_images_train_a_flat_model(command, blobs, tmp_path, capsys):
+@pytest.mark.parametrize("grid", [["--grid", "16,16"], []])
+def test_flat_images_train_a_flat_model(command, blobs, tmp_path, grid):
     from DeformationLib.image import Image
 
     for number in range(4):
@@ -279,9 +281,43 @@ def test_flat_images_train_a_flat_model(command, blobs, tmp_path, capsys):
         "--output",
         str(tmp_path / "o"),
     ]
-    assert command.main([*words, *TINY.split(), "--grid", "16,16"]) == 0
+    assert command.main([*words, *TINY.split(), *grid]) == 0
     model = RegistrationModel.load(tmp_path / "o" / "model", "cpu")
     fixed, moving = (read_image(tmp_path / "images" / f"{number}.nii.gz") for number in (0, 3))
     result = model.register(fixed, moving)
     assert result.displacement.array.shape == (1, 16, 16, 3)
     assert abs(result.displacement.array[..., 2]).max() < 1e-4
+
+
+def test_an_unreadable_case_does_not_move_others_between_training_and_validation(command, blob_folders, tmp_path):
+    images, labels = blob_folders
+    names = sorted(path.name for path in images.iterdir())
+    (images / names[0]).write_text("not an image any more")
+    words = ["--images", str(images), "--labels", str(labels), "--output", str(tmp_path / "o"), *TINY.split()]
+    run = TrainingRun(command.request_from(parsed(command, [*words, "--validation-rule", "4:2"])))
+    assert [f"{run.data.names[index]}.nii.gz" for index in run.validation] == names[2::4]
+    assert names[0].removesuffix(".nii.gz") in run.data.skipped
+
+
+def parsed(command, words):
+    arguments = command.build_parser().parse_args(words)
+    arguments.words = words
+    return arguments
+
+
+def test_paths_of_the_computer_do_not_reach_the_card(command, tmp_path):
+    shown = command.shareable_command(["--images", str(tmp_path), "--epochs", "3", "--resume"])
+    assert shown == f"LatentRegistrationTrain --images {tmp_path.name} --epochs 3"
+
+
+def test_each_process_has_its_own_gpu(monkeypatch):
+    import torch.distributed as dist
+
+    from DeformationLib.training import Processes
+
+    assert Processes.own_device("cuda") == "cuda"
+    monkeypatch.setattr(dist, "is_torchelastic_launched", lambda: True)
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    assert Processes.own_device("cuda") == "cuda:3"
+    assert Processes.own_device("cuda:1") == "cuda:1"
+    assert Processes.own_device("cpu") == "cpu"

@@ -76,7 +76,7 @@ def benchmark(arguments: argparse.Namespace) -> None:
         "date": datetime.date.today().isoformat(),
         "machine": machine(arguments.threads),
         "command": shlex.join(["python", "Testing/Benchmarks/benchmark_registration.py", *sys.argv[1:]]),
-        "subjects": sorted({pair.fixed.name for pair in pairs}),
+        "subjects": sorted({subject.name for pair in pairs for subject in (pair.fixed, pair.moving)}),
     }
     print(f"{description['date']}, {description['machine']['processor']}, {arguments.threads} threads", flush=True)
 

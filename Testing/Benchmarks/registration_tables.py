@@ -136,29 +136,18 @@ def _text(value):
 
 def plot_component_curves(curves: dict[str, list[dict]], path: Path) -> None:
     """Mean Dice against the number of components kept; the level of the whole code is a dashed line."""
-    with new_figure(path, 6.4, 4.2) as figure:
+    with new_figure(path, 6.4, 4.4) as figure:
         axis = figure.subplots()
+        counts: list = []
         for colour, (name, rows) in zip(COLOURS, curves.items(), strict=False):
-            kept = [row for row in rows if isinstance(row["components"], int)]
-            counts, means = [row["components"] for row in kept], [row["dice_mean"] for row in kept]
-            axis.plot(counts, means, "o-", color=colour, label=name)
-            for row in rows:
-                if not isinstance(row["components"], int):
-                    axis.axhline(
-                        row["dice_mean"],
-                        color=colour,
-                        linestyle="--",
-                        linewidth=1,
-                        label=f"{name}, {row['components']}",
-                    )
-        counts = sorted(
-            {row["components"] for rows in curves.values() for row in rows if isinstance(row["components"], int)}
-        )
-        axis.set_xscale("symlog", base=2, linthresh=1)
-        axis.set_xticks(counts, [str(count) for count in counts])
-        axis.minorticks_off()
+            *kept, whole = rows
+            counts = [row["components"] for row in kept]
+            # Every doubling takes the same room; so does the step from nothing to one.
+            axis.plot([row["dice_mean"] for row in kept], "o-", color=colour, label=name)
+            axis.axhline(whole["dice_mean"], color=colour, linestyle="--", linewidth=1, label=f"{name}, whole code")
+        axis.set_xticks(range(len(counts)), [str(count) for count in counts])
         axis.set(xlabel="principal components kept (0: centres aligned only)", ylabel="Dice (mean of head and body)")
-        axis.legend(loc="lower right")
+        figure.legend(*axis.get_legend_handles_labels(), loc="outside upper center", ncols=2)
 
 
 def machine(threads: int) -> dict:

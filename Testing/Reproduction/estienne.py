@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from known_transformations import AXES, plot_sensitivity, sensitivity_rows, transformations_about
 
 from DeformationLib.errors import InputError
@@ -93,6 +94,7 @@ def reproduce(arguments: argparse.Namespace) -> None:
     results["pictures"] = pictures(explorer, image, labels, folder) | {"subject": subject.name}
     results["amplitudes"] = amplitude_curves(explorer, folder)
     results["sensitivity"] = sensitivity(models, images, folder)
+    results["share_of_the_code"] = {name: share_of_the_code(model, images) for name, model in models.items()}
     write_json(results, folder / "reproduction.json")
     print(comparison(results))
     print(f"wrote {folder}")
@@ -174,6 +176,23 @@ def mean_length(displacement: Image) -> float:
     return float(np.linalg.norm(displacement.array, axis=-1).mean())
 
 
+@torch.inference_mode()
+def share_of_the_code(model: RegistrationModel, images: Sequence[Image]) -> float:
+    """Mean displacement that the code alone decodes to, relative to that of the code and what passes it by.
+
+    Each subject is registered to the next. 1 without skip connections; small where the decoder no longer heeds the code,
+    so that the code's components say little about the registration.
+    """
+    encoded = [model.network.encode(model.prepare(image).image) for image in images]
+    lengths = []
+    for number, fixed in enumerate(encoded):
+        difference = [m - f for m, f in zip(encoded[(number + 1) % len(encoded)], fixed, strict=True)]
+        fields = [model.network.decode(parts, model.grid.size)[0] for parts in (difference[:1], difference)]
+        lengths.append([float(field.norm(dim=1).mean()) for field in fields])
+    alone, together = np.mean(lengths, axis=0)
+    return float(alone / together)
+
+
 def sensitivity(models: dict[str, RegistrationModel], images: Sequence[Image], folder: Path) -> dict:
     """Figures 5 and 8: change of the first coefficients under known transformations, by axis and model."""
     known = [transformation for axis in AXES for transformation in transformations_about(axis)]
@@ -223,6 +242,8 @@ def comparison(results: dict) -> str:
     )
     zero = f"{curves['displacement_at_zero_mm']:.4f} mm"
     lines.append(f"{'displacement at amplitude 0':52s}{'near 0':>10s}{zero:>18s}")
+    for name, share in results["share_of_the_code"].items():
+        lines.append(f"{f'motion that the code alone carries, {name}':52s}{'–':>10s}{f'{100 * share:.1f} %':>18s}")
     return "\n".join([*lines, ""])
 
 
