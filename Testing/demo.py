@@ -21,7 +21,7 @@ from DeformationLib.image_io import read_image, read_labels
 from DeformationLib.phantoms import two_part_phantom
 
 PHANTOM_SEEDS = (4, 1)
-HIPPOCAMPUS_PAIR = ("hippocampus_011", "hippocampus_091")  # two subjects that no model was trained on
+HIPPOCAMPUS_PAIR = ("hippocampus_020", "hippocampus_251")  # validation subjects: no model was trained on them
 
 
 @dataclass(frozen=True)

@@ -83,12 +83,13 @@ class GradientObjective(nn.Module):
             "similarity": local_correlation_loss(images_half[fixed], carried, self.weights.window, valid),
             "smoothness": gradient_deviation(gradients),
             "diffusion": diffusion(coarse),
-            "folding": folding_penalty(coarse),
         }
+        # At half resolution a fold of one voxel can hide.
+        fine = integrate_gradients(activations, size)[0] if self.scale == 1 else coarse
+        terms["folding"] = folding_penalty(fine)
         if labels is not None:
             labels_half = resize(labels, half)
             if self.scale == 1:
-                fine, _ = integrate_gradients(activations, size)
                 terms["overlap"] = soft_dice_loss(labels[fixed], warp(labels[moving], fine, padding="zeros"))
             else:
                 warped = warp(labels_half[moving], coarse, padding="zeros")

@@ -22,7 +22,7 @@ def images(count=2):
 
 
 def test_no_strength_changes_nothing():
-    image, labels = augment(images(), images() > 0.5, NOTHING, seeded())
+    image, labels = augment(images(), (images() > 0.5).float(), NOTHING, seeded())
     torch.testing.assert_close(image, images(), atol=1e-5, rtol=0)
     torch.testing.assert_close(labels, (images() > 0.5).float(), atol=1e-5, rtol=0)
 
@@ -37,9 +37,13 @@ def test_the_same_seed_gives_the_same_change_and_another_seed_another():
 @pytest.mark.parametrize("settings", [replace(Augmentation(), flip=0.5), replace(NOTHING, rotation=30)])
 def test_companions_move_with_their_image_and_keep_their_intensity(settings):
     spatial_only = replace(settings, gamma=0, bias=0, noise=0)
-    image, companions = augment(images(), torch.cat([images(), 1 - images()], dim=1), spatial_only, seeded(1))
-    torch.testing.assert_close(companions[:, :1], image, atol=1e-4, rtol=0)
-    torch.testing.assert_close(companions[:, 1:], 1 - image, atol=1e-4, rtol=0)
+    others = torch.cat([images(), 1 - images(), torch.ones_like(images())], dim=1)
+    image, companions = augment(images(), others, spatial_only, seeded(1))
+    known = companions[:, 2:] > 1 - 1e-5  # the others come, at least in part, from outside
+    assert 0.3 < known.float().mean() < 1
+    torch.testing.assert_close(companions[:, :1][known], image[known], atol=1e-4, rtol=0)
+    torch.testing.assert_close(companions[:, 1:2][known], 1 - image[known], atol=1e-4, rtol=0)
+    assert (companions[:, :2].sum(1, keepdim=True) <= companions[:, 2:] + 1e-5).all()  # nothing where nothing is known
     _, companions_only = augment(images(), images(), settings, seeded(1))
     torch.testing.assert_close(companions_only, companions[:, :1])
 

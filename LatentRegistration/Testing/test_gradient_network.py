@@ -227,8 +227,12 @@ def test_the_objective_judges_the_fields_that_the_network_gives(make_network):
     labels = torch.nn.functional.avg_pool3d(torch.rand(2, 2, *SIZE, generator=seeded(1)), 3, 1, 1)
     first, second = labels.split(1)
     forward, backward = network(images[:1], images[1:])
-    expected = soft_dice_loss(first, warp(second, forward)) + soft_dice_loss(second, warp(first, backward))
-    swapped = soft_dice_loss(first, warp(second, backward)) + soft_dice_loss(second, warp(first, forward))
+
+    def overlap_loss(fixed, moving, field):
+        return soft_dice_loss(fixed, warp(moving, field, padding="zeros"))
+
+    expected = overlap_loss(first, second, forward) + overlap_loss(second, first, backward)
+    swapped = overlap_loss(first, second, backward) + overlap_loss(second, first, forward)
     overlap = GradientObjective(network, 2, LossWeights())(images, labels, torch.ones_like(images))[1]["overlap"]
     assert overlap == pytest.approx(expected.item() / 2, rel=1e-4)
     assert overlap != pytest.approx(swapped.item() / 2, rel=1e-3)
