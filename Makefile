@@ -5,6 +5,8 @@ VENV := .venv
 RUN := PYTHONPATH=$(CURDIR):$(CURDIR)/LatentRegistration OMP_NUM_THREADS=2 $(VENV)/bin/python
 DATA ?=
 TRAINING := training
+TRAIN := LatentRegistration/LatentRegistrationTrain/LatentRegistrationTrain.py
+HIPPOCAMPUS = --images $(DATA)/images --labels $(DATA)/labels --grid 48,64,48 --spacing 1 --mixed-precision --overlap-weight 2
 
 .PHONY: demo test format benchmarks reproduction screenshots train clean
 
@@ -28,8 +30,22 @@ benchmarks: $(VENV)-benchmark/installed
 reproduction: $(VENV)/installed
 	$(RUN) Testing/Reproduction/estienne.py --data $(DATA) --output $(TRAINING)/reproduction
 
+# The picture of the README; needs DATA, as the picture shows real images.
 screenshots: $(VENV)/installed
-	$(RUN) -m Testing.demo --output demo $(if $(DATA),--data $(DATA)) --screenshots Resources/Screenshots
+	$(RUN) -m Testing.demo --output demo --data $(DATA)
+	mkdir -p Resources/Screenshots
+	cp demo/contact_sheet.png Resources/Screenshots/contact_sheet.png
+
+# Slow, hours on a CPU: the bundled models; needs DATA.
+train: $(VENV)/installed
+	$(RUN) $(TRAIN) $(HIPPOCAMPUS) --output $(TRAINING)/hippocampus --name hippocampus --seed 1 --folding-weight 3 \
+	    --widths 16,32,96,192 --code-channels 96 --epochs 110 --full-resolution-epochs 15
+	$(RUN) $(TRAIN) $(HIPPOCAMPUS) --output $(TRAINING)/hippocampus-skips --name hippocampus-skips --seed 1 --folding-weight 100 \
+	    --skips --epochs 90 --full-resolution-epochs 12
+	$(RUN) -m Testing.phantom_set --output $(TRAINING)/phantoms
+	$(RUN) $(TRAIN) --images $(TRAINING)/phantoms/images --labels $(TRAINING)/phantoms/labels --grid 40,40,40 --spacing 1 \
+	    --widths 16,32,64 --code-channels 16 --mixed-precision --overlap-weight 2 --folding-weight 3 --epochs 60 \
+	    --full-resolution-epochs 10 --seed 1 --output $(TRAINING)/phantom --name phantom
 
 .venv: $(VENV)/installed
 

@@ -21,7 +21,7 @@ from DeformationLib.image_io import read_image, read_labels
 from DeformationLib.phantoms import two_part_phantom
 
 PHANTOM_SEEDS = (4, 1)
-HIPPOCAMPUS_PAIR = ("hippocampus_020", "hippocampus_251")  # validation subjects: no model was trained on them
+HIPPOCAMPUS_PAIR = ("hippocampus_152", "hippocampus_288")  # validation subjects: no model was trained on them
 
 
 @dataclass(frozen=True)

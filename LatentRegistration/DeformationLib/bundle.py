@@ -7,8 +7,10 @@ Weights are read only after their hash was checked, and only as plain tensors: a
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -110,7 +112,7 @@ def write_bundle(folder: str | os.PathLike, card: Mapping[str, Any], weights: Ma
     """Write a model, weights in half precision where that holds them; the card comes last, as the sign of completeness."""
     folder = make_folder(folder)
     with atomic_path(folder / WEIGHTS) as temporary:
-        torch.save(_in_half_precision(weights), temporary)
+        _save_compressed(_in_half_precision(weights), temporary)
     write_json({"format": FORMAT, **card, "weights_sha256": file_hash(folder / WEIGHTS)}, folder / CARD)
     return folder
 
@@ -153,3 +155,13 @@ def _in_single_precision(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _in_single_precision(item) for key, item in value.items()}
     return value.float() if isinstance(value, Tensor) and value.is_floating_point() else value
+
+
+def _save_compressed(weights: dict[str, Any], path: Path) -> None:
+    """`torch.save`, whose archive is not compressed, and then compressed; `torch.load` reads either."""
+    stored = io.BytesIO()
+    torch.save(weights, stored)
+    with zipfile.ZipFile(stored) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as target:
+        for entry in source.infolist():
+            # A fixed date: the same weights give the same file, and the same hash.
+            target.writestr(zipfile.ZipInfo(entry.filename), source.read(entry), zipfile.ZIP_DEFLATED, 9)

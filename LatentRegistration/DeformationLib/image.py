@@ -13,7 +13,7 @@ from scipy import ndimage
 from .errors import InputError
 from .geometry import Geometry
 from .progress import Progress
-from .sampling import Interpolation, grid_coordinates, inside, sample_on_grid
+from .sampling import Interpolation, inside_grid, sample_on_grid
 
 
 @dataclass(eq=False)
@@ -150,7 +150,7 @@ def _smooth(array: np.ndarray, source: Geometry, target: Geometry) -> np.ndarray
 
 def inside_mask(image_geometry: Geometry, geometry: Geometry) -> np.ndarray:
     """True, (k, j, i), where a voxel of `geometry` has its centre in one of the voxels of `image_geometry`."""
-    return inside(image_geometry.shape_kji, grid_coordinates(image_geometry, geometry))
+    return inside_grid(image_geometry, geometry)
 
 
 def as_labels(image: Image, name: str = "The label map") -> Image:

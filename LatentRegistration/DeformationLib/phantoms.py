@@ -50,22 +50,6 @@ def two_part_phantom(seed: int, size: int = 40, spacing: float = 1.0) -> tuple[I
     return Image(image.astype(np.float32), **place), Image(labels, **place)
 
 
-def smooth_displacement(
-    seed: int, shape: tuple[int, int, int], strength: float = 2.0, smoothness: float = 6.0
-) -> np.ndarray:
-    """A random displacement ``(3, k, j, i)`` in voxels: Gaussian noise, blurred, with ``strength`` as its largest norm.
-
-    Args:
-        seed: of the random draw.
-        shape: of the grid, (k, j, i).
-        strength: largest displacement in voxels.
-        smoothness: standard deviation of the blur in voxels; without folds while ``strength`` stays well below it.
-    """
-    noise = np.random.default_rng(seed).standard_normal((3, *shape))
-    field = np.stack([ndimage.gaussian_filter(channel, smoothness, mode="nearest") for channel in noise])
-    return (strength * field / np.linalg.norm(field, axis=0).max()).astype(np.float32)
-
-
 def _distance_to_centreline(
     points: np.ndarray, extent: float, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:

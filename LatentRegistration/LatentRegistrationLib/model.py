@@ -126,7 +126,8 @@ class RegistrationModel:
         seen_m = self.prepare(moving, "The moving image", seen_f if alignment == "none" else None)
         watch.lap("preparing")
         progress.report(0.3, "Registering")
-        encoded_f, encoded_m = self.network.encode(seen_f.image), self.network.encode(seen_m.image)
+        both = self.network.encode(torch.cat([seen_f.image, seen_m.image]))  # quicker than one after the other
+        encoded_f, encoded_m = ([part[index : index + 1] for part in both] for index in (0, 1))
         forward, backward = self._decode_both(encoded_f, encoded_m, components)
         watch.lap("network")
         progress.report(0.6, "Inverting")
@@ -139,7 +140,7 @@ class RegistrationModel:
         warnings = [
             *suitability_warnings(self, fixed, encoded_f[0], "fixed"),
             *suitability_warnings(self, moving, encoded_m[0], "moving"),
-            *_inverse_warnings(inverse_error(forward, inverse)),
+            *_inverse_warnings(forward, inverse),
         ]
         before, after = _similarities(seen_f, seen_m, forward)
         watch.lap("checks")
@@ -167,7 +168,7 @@ class RegistrationModel:
         return Explorer(self, image)
 
     def _decode_both(
-        self, encoded_f: tuple[Tensor, ...], encoded_m: tuple[Tensor, ...], components: int | None
+        self, encoded_f: list[Tensor], encoded_m: list[Tensor], components: int | None
     ) -> tuple[Tensor, Tensor]:
         difference = [m - f for m, f in zip(encoded_m, encoded_f, strict=True)]
         if components is not None:
@@ -211,9 +212,11 @@ def _similarities(fixed: NetworkInput, moving: NetworkInput, displacement: Tenso
     return before, after
 
 
-def _inverse_warnings(error: Tensor) -> list[str]:
+def _inverse_warnings(displacement: Tensor, inverse: Tensor) -> list[str]:
     """A sentence where the inverse misses by more than half a voxel at more than one voxel in a hundred."""
-    share = float((error > 0.5).float().mean())
+    half = tuple(length // 2 for length in displacement.shape[2:])
+    error = inverse_error(resize_field(displacement, half), resize_field(inverse, half))
+    share = float((error > 0.25).float().mean())  # in voxels twice as large
     if share <= 0.01:
         return []
     return [f"The inverse is inexact in {100 * share:.0f} % of the voxels, because the deformation folds there."]

@@ -280,7 +280,7 @@ def test_antialias_leaves_a_finer_grid_alone():
 def test_large_grids_report_and_can_be_cancelled():
     fractions = []
     progress = Progress(lambda fraction, message: fractions.append(fraction))
-    large = Geometry((256, 256, 12))
+    large = Geometry((256, 256, 12), origin=(0.3, 0, 0))  # voxels that coincide would be copied at once
     resample(Image(np.ones((2, 2, 2))), large, progress=progress)
     assert fractions == pytest.approx([1 / 3, 2 / 3, 1])
     progress.cancel()
@@ -496,3 +496,46 @@ def test_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("a file")
     with pytest.raises(InputError, match="cannot be created"):
         write_image(Image(np.zeros((2, 3, 4), np.float32)), tmp_path / "file" / "image.nii.gz")
+
+
+@pytest.mark.parametrize("interpolation", ["linear", "nearest", "label"])
+@pytest.mark.parametrize("padding", ["edge", 7])
+@pytest.mark.parametrize(
+    "axes", [np.eye(3), np.diag([-1.0, 1.0, -1.0]), np.eye(3)[:, [2, 0, 1]], np.eye(3)[:, [1, 0, 2]] * (1, -1, 1)]
+)
+def test_crops_flips_and_permutations_are_copied_as_interpolation_would_have_it(
+    monkeypatch, interpolation, padding, axes
+):
+    """The shortcut for voxels that coincide, against the general way."""
+    from DeformationLib import sampling
+
+    array = np.random.default_rng(0).integers(0, 50, (5, 6, 7)).astype(np.int16)
+    image = Image(array, (1.5, 1.5, 1.5), (3.0, -2.0, 10.0), axes)
+    corner = image.geometry.index_to_physical((-2, 1, -1))
+    target = Geometry((9, 4, 8), image.spacing, tuple(corner), axes @ np.diag([1, 1, 1]))
+    other = Geometry(
+        (9, 8, 9), image.spacing, tuple(image.geometry.index_to_physical((8, 6, -1))), axes @ np.diag([-1, -1, 1])
+    )
+    for geometry in (target, other):
+        quick = resample(image, geometry, interpolation, padding)
+        inside = inside_mask(image.geometry, geometry)
+        assert sampling.aligned_indices(image.geometry, geometry) is not None
+        with monkeypatch.context() as patch:
+            patch.setattr(sampling, "aligned_indices", lambda source, target: None)
+            general = resample(image, geometry, interpolation, padding)
+            general_inside = inside_mask(image.geometry, geometry)
+        np.testing.assert_allclose(quick.array, general.array, atol=1e-3)
+        assert quick.array.dtype == general.array.dtype
+        np.testing.assert_array_equal(inside, general_inside)
+        assert 0 < inside.mean() < 1
+
+
+@pytest.mark.parametrize(
+    ("spacing", "shift", "turn"), [(1.0, 0.01, 0.0), (1.001, 0.0, 0.0), (1.0, 0.0, 0.001), (2.0, 0.0, 0.0)]
+)
+def test_voxels_that_do_not_coincide_are_not_copied(spacing, shift, turn):
+    from DeformationLib.sampling import aligned_indices
+
+    source = Geometry((20, 20, 20))
+    rotation = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
+    assert aligned_indices(source, Geometry((20, 20, 20), (spacing,) * 3, (shift, 0, 0), rotation)) is None
