@@ -101,7 +101,7 @@ def _plus_one(derivatives: Tensor, axis: int) -> Tensor:
 
 
 def invert(
-    displacement: Tensor, initial: Tensor | None = None, iterations: int = 30, tolerance: float = 0.05
+    displacement: Tensor, initial: Tensor | None = None, iterations: int = 30, tolerance: float = 0.01
 ) -> Tensor:
     """Displacement of ``phi^-1`` by the damped fixed point ``w(y) = -u(y + w(y))``.
 
@@ -113,7 +113,7 @@ def invert(
         displacement: ``(batch, D, *spatial)``.
         initial: where to start; by default ``-u``.
         iterations: at most so many, on each grid.
-        tolerance: stop when no component of the last correction exceeds it, in voxels.
+        tolerance: stop when the last correction's root mean square is below it, in voxels.
     """
     inverse = -displacement if initial is None else initial
     size = tuple(displacement.shape[2:])
@@ -130,8 +130,8 @@ def _iterate_inverse(displacement: Tensor, inverse: Tensor, iterations: int, tol
         correction = warp(displacement, inverse).add_(inverse)
         # Away from the solution the full step may overshoot; near it, it is what converges fastest.
         largest = float(correction.abs().amax())
-        inverse = inverse - (0.5 if largest > 0.5 else 0.9) * correction
-        if largest < tolerance:
+        inverse = inverse - (0.5 if largest > 0.5 else 1.0) * correction
+        if float(correction.square().mean().sqrt()) < tolerance:
             break
     return inverse
 
