@@ -241,13 +241,13 @@ class TrainingRun:
                 "minutes": round(state.seconds / 60, 1),
                 "device": request.options.device,
                 "date": datetime.date.today().isoformat(),
-                "initialized_from": request.initialize,
+                "initialized_from": "/".join(Path(request.initialize).parts[-2:]),
             },
             "accuracy": {
                 "script": "LatentRegistrationTrain (validation on the network's grid)",
                 "date": datetime.date.today().isoformat(),
                 "pairs": len(validation_pairs(len(self.validation))),
-                **{name: best[name] for name in best if name.startswith(("score", "dice_", "folding"))},
+                **{name: best[name] for name in best if name.startswith(("score", "dice_", "folding_"))},
             },
         }
         folder = write_bundle(
