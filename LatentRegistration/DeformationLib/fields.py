@@ -101,7 +101,7 @@ def _plus_one(derivatives: Tensor, axis: int) -> Tensor:
 
 
 def invert(
-    displacement: Tensor, initial: Tensor | None = None, iterations: int = 30, tolerance: float = 0.01
+    displacement: Tensor, initial: Tensor | None = None, iterations: int = 30, tolerance: float = 0.05
 ) -> Tensor:
     """Displacement of ``phi^-1`` by the damped fixed point ``w(y) = -u(y + w(y))``.
 

@@ -22,6 +22,24 @@ from .sampling import grid_coordinates, inside, interpolate, sample_on_grid
 _VOXELS_PER_SLAB = 2**17
 
 
+class _ComputedWhenAsked:
+    """A field of a dataclass whose value may be given as a function of the object, called when it is first read."""
+
+    def __set_name__(self, owner, name):
+        self._name = f"_{name}"
+
+    def __get__(self, instance, owner=None):
+        if instance is None:
+            raise AttributeError(self._name)  # so that dataclasses see no default
+        value = vars(instance)[self._name]
+        if callable(value):
+            value = vars(instance)[self._name] = value(instance)
+        return value
+
+    def __set__(self, instance, value):
+        vars(instance)[self._name] = value
+
+
 @dataclass(eq=False)
 class RegistrationResult:
     """Two images, the deformation between them, and what finding it took.
@@ -29,7 +47,8 @@ class RegistrationResult:
     fixed, moving         the images as they were given, each on its own grid
     displacement          (k, j, i, 3) on the fixed grid, components x, y, z, LPS mm, from fixed to moving: the point p
                           of the fixed image shows what lies at p + displacement(p) in the moving image
-    inverse_displacement  the same on the moving grid, from moving to fixed
+    inverse_displacement  the same on the moving grid, from moving to fixed; given as an image, or as a function of the
+                          result that computes it when it is first asked for
     velocity              stationary velocity field, in the same units, of models that have one
     model                 name of what registered them
     seconds               what each step took
@@ -45,7 +64,7 @@ class RegistrationResult:
     fixed: Image
     moving: Image
     displacement: Image
-    inverse_displacement: Image
+    inverse_displacement: Image = _ComputedWhenAsked()
     velocity: Image | None = None
     model: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
@@ -55,15 +74,17 @@ class RegistrationResult:
 
     def __post_init__(self):
         _check_displacement(self.displacement, self.fixed, "fixed")
-        _check_displacement(self.inverse_displacement, self.moving, "moving")
+        if not callable(vars(self)["_inverse_displacement"]):
+            _check_displacement(self.inverse_displacement, self.moving, "moving")
 
     def __str__(self) -> str:
         length = np.linalg.norm(self.displacement.array, axis=-1)
+        inverse_consistency = self.inverse_consistency()
         lines = [
             f"Registration with {self.model or 'an unnamed model'} in {sum(self.seconds.values()):.2f} s",
             f"  displacement        {length.mean():.2f} mm on average, {length.max():.2f} mm at most",
             f"  folded voxels       {metrics.folding_percent(self.jacobian().array):.3f} %",
-            f"  inverse consistency {self.inverse_consistency():.3f} mm",
+            f"  inverse consistency {inverse_consistency:.3f} mm",
         ]
         if self.similarity_before is not None and self.similarity_after is not None:
             lines.append(
@@ -173,6 +194,8 @@ class RegistrationResult:
         self, jacobian: Image, fixed_labels: Image | None, moving_labels: Image | None, warped_labels: Image | None
     ) -> dict[str, Any]:
         length = np.linalg.norm(self.displacement.array, axis=-1)
+        # First, since computing the inverse may take time and give warnings.
+        inverse_consistency = self.inverse_consistency()
         report = {
             "model": self.model,
             "seconds": dict(self.seconds),
@@ -190,7 +213,7 @@ class RegistrationResult:
                 "sd_log": metrics.sd_log_jacobian(jacobian.array),
                 "mean_gradient_per_mm": metrics.mean_gradient_of_jacobian(jacobian.array, jacobian.spacing_kji),
             },
-            "inverse_consistency_mm": self.inverse_consistency(),
+            "inverse_consistency_mm": inverse_consistency,
         }
         if fixed_labels is not None:
             check_same_grid(fixed_labels, self.fixed, "The fixed label map", "the fixed image")

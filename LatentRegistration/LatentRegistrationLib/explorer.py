@@ -80,4 +80,4 @@ class Explorer:
         if amplitudes is None:
             amplitudes = self._decomposition.amplitudes(component, amplitude)
         difference = self._decomposition.direction(amplitudes).to(self._model.device)
-        return self._model.network.decode((difference,), self._model.grid.size)[0]
+        return self._model.decode((difference,))

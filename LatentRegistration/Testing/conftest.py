@@ -90,7 +90,10 @@ def make_model():
         configuration = GradientNetworkConfiguration(len(size), (4, 6), 4, skips)
         network = random_network(configuration, size, strength, seed)
         card = card_of(network, size, spacing)
-        return RegistrationModel(network, NetworkGrid(size, spacing), card, random_decomposition(network, size))
+        single = torch.float32  # tests compare with the network itself
+        return RegistrationModel(
+            network, NetworkGrid(size, spacing), card, random_decomposition(network, size), precision=single
+        )
 
     return make
 

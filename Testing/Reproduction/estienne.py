@@ -183,11 +183,11 @@ def share_of_the_code(model: RegistrationModel, images: Sequence[Image]) -> floa
     Each subject is registered to the next. 1 without skip connections; small where the decoder no longer heeds the code,
     so that the code's components say little about the registration.
     """
-    encoded = [model.network.encode(model.prepare(image).image) for image in images]
+    encoded = [model.encode_images(model.prepare(image).image) for image in images]
     lengths = []
     for number, fixed in enumerate(encoded):
         difference = [m - f for m, f in zip(encoded[(number + 1) % len(encoded)], fixed, strict=True)]
-        fields = [model.network.decode(parts, model.grid.size)[0] for parts in (difference[:1], difference)]
+        fields = [model.decode(parts) for parts in (difference[:1], difference)]
         lengths.append([float(field.norm(dim=1).mean()) for field in fields])
     alone, together = np.mean(lengths, axis=0)
     return float(alone / together)
