@@ -203,3 +203,20 @@ def test_component_that_does_not_exist_is_refused(logic, pair, scene):
 
 def test_self_test_of_the_module(module, scene):
     module.LatentRegistrationTest().runTest()
+
+
+def test_the_module_describes_itself(module):
+    from types import SimpleNamespace
+
+    parent = SimpleNamespace(path=module.__file__)
+    module.LatentRegistration(parent)
+    assert parent.title == "Latent Registration"
+    assert parent.categories == ["Registration"]
+    assert "not for clinical use" in parent.helpText
+    assert parent.widgetRepresentationCreationEnabled is False
+    assert slicer.selfTests["LatentRegistration"]
+
+
+def test_bundled_models_are_listed_and_kept(logic):
+    assert {"hippocampus", "hippocampus-skips", "phantom"} <= set(logic.modelNames())
+    assert logic.model("phantom", "cpu") is logic.model("phantom", "cpu")
