@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -55,10 +55,6 @@ class GradientObjective(nn.Module):
         dimension = network.configuration.dimension
         convolution = nn.Conv2d if dimension == 2 else nn.Conv3d
         self.anatomy = convolution(network.configuration.widths[0], labels + 1, 1) if labels else None
-
-    def configuration(self) -> dict:
-        """Plain data that identifies the objective (the scale may change between stages)."""
-        return {"weights": asdict(self.weights), "labels": self.anatomy.out_channels - 1 if self.anatomy else 0}
 
     def forward(self, images: Tensor, labels: Tensor | None, mask: Tensor) -> tuple[Tensor, dict[str, float]]:
         """Loss of registering the images in a cycle, each to the next, both ways.

@@ -159,6 +159,7 @@ class TrainingRun:
             "augmentation": asdict(self.request.augmentation),
             "options": options,
             "full_resolution_epochs": self.request.full_resolution_epochs,
+            "labels": self.data.label_values,
             "training cases": [self.data.names[index] for index in self.training],
         }
 
