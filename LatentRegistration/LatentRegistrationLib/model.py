@@ -14,7 +14,7 @@ from DeformationLib.fields import inverse_error, invert, resize, resize_field, w
 from DeformationLib.image import Image, check_overlap
 from DeformationLib.progress import Progress, Stopwatch
 from DeformationLib.registration import RegistrationResult, network_field_to_physical
-from DeformationLib.similarity import local_correlation, masked_mean
+from DeformationLib.similarity import local_correlation
 
 from .decomposition import LatentDecomposition
 from .explorer import Explorer
@@ -242,14 +242,11 @@ def _similarities(fixed: NetworkInput, moving: NetworkInput, displacement: Tenso
     half = tuple(length // 2 for length in displacement.shape[2:])
     coarse = resize_field(displacement, half)
     image_f, mask_f = resize(fixed.image, half), resize(fixed.mask, half)
-    stacked = resize(torch.cat([moving.image, moving.mask], 1), half)
-    scores = []
-    for candidate in (stacked, warp(stacked, coarse, padding="zeros")):
-        valid = ((mask_f > 0.5) & (candidate[:, 1:] > 0.5)).float()
-        scores.append(masked_mean(local_correlation(image_f, candidate[:, :1], 5, valid), valid))
-        if not valid.any():
-            scores[-1] = torch.tensor(float("nan"))
-    before, after = (float(score) for score in scores)
+    undeformed = resize(torch.cat([moving.image, moving.mask], 1), half)
+    both = torch.cat([undeformed, warp(undeformed, coarse, padding="zeros")])
+    valid = ((mask_f > 0.5) & (both[:, 1:] > 0.5)).float()
+    correlation = local_correlation(image_f.expand_as(valid), both[:, :1], 5, valid)
+    before, after = ((correlation * valid).flatten(1).sum(1) / valid.flatten(1).sum(1)).tolist()
     return before, after
 
 
