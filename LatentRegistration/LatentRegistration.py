@@ -139,8 +139,6 @@ class LatentRegistrationLogic(ScriptedLoadableModuleLogic):
         progress = progress or Progress()
         fixed, moving = image_from_volume(fixedNode), image_from_volume(movingNode)
         result = self.model(model, device).register(fixed, moving, alignment, progress=progress.part(0.0, 0.7))
-        for warning in result.warnings:
-            logging.warning(warning)
         with scene_as_it_was_on_failure(fixedNode.GetScene()):
             nodes = self._addTransforms(result, fixedNode, movingNode, inverse)
             progress.report(0.8, _("Warping"))
@@ -155,6 +153,8 @@ class LatentRegistrationLogic(ScriptedLoadableModuleLogic):
                     movingSegmentationNode, moving, lambda labels: result.warp(labels, labels=True), fixedNode
                 )
             progress.report(1.0, _("Registered"))
+        for warning in result.warnings:  # now, since computing the inverse may have added one
+            logging.warning(warning)
         return nodes
 
     def explorer(self, imageNode, model: str = "hippocampus", device: str = "auto"):

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from LatentRegistrationLib.figures import new_figure
+
 from .SlicerHost.views import GOLD, RED, SliceView
 
 AMPLITUDES = (-3.0, -1.5, 0.0, 1.5, 3.0)
@@ -84,30 +86,22 @@ def _component_rows(logic, model: str, image, labels) -> list[list[tuple[str, np
                 caption = f"component {component + 1} ({100 * shares[component]:.0f} %), {amplitude:+g} SD"
                 row.append((caption.replace("+0 SD", "0 SD"), picture))
                 if amplitude != max(AMPLITUDES):  # the scene keeps one deformation of each component
+                    view.clear_overlays()
                     for node in (shown.transform, shown.segmentation):
-                        view.clear_overlays()
                         scene.RemoveNode(node)
             rows.append(row)
     return rows
 
 
 def _assemble(path: Path, title: str, rows: list[list[tuple[str, np.ndarray]]]) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     columns = max(len(row) for row in rows)
-    height, width = np.array(rows[-1][0][1].shape[:2]) / 120
-    width, height = columns * (width + 0.1), len(rows) * (height + 0.3) + 0.5
-    figure, axes = pyplot.subplots(len(rows), columns, figsize=(width, height), squeeze=False)
-    for axis in axes.flat:
-        axis.set_axis_off()
-    for row, line in zip(rows, axes):
-        for (caption, picture), axis in zip(row, line):
-            axis.imshow(picture)
-            axis.set_title(caption, fontsize=9)
-    figure.suptitle(title, fontsize=12)
-    figure.tight_layout(rect=(0, 0, 1, 0.985))
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    height, width = np.array(rows[-1][0][1].shape[:2]) / 150
+    with new_figure(path, columns * (width + 0.1), len(rows) * (height + 0.3) + 0.5) as figure:
+        axes = figure.subplots(len(rows), columns, squeeze=False)
+        for axis in axes.flat:
+            axis.set_axis_off()
+        for row, line in zip(rows, axes):
+            for (caption, picture), axis in zip(row, line):
+                axis.imshow(picture)
+                axis.set_title(caption, fontsize=8)
+        figure.suptitle(title, fontsize=11)

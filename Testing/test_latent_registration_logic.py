@@ -220,3 +220,13 @@ def test_the_module_describes_itself(module):
 def test_bundled_models_are_listed_and_kept(logic):
     assert {"hippocampus", "hippocampus-skips", "phantom"} <= set(logic.modelNames())
     assert logic.model("phantom", "cpu") is logic.model("phantom", "cpu")
+
+
+def test_warnings_of_the_inverse_reach_the_log(logic, pair, monkeypatch, caplog):
+    from LatentRegistrationLib import model
+
+    monkeypatch.setattr(model, "_inverse_warnings", lambda displacement, inverse: ["The inverse is inexact."])
+    logic.registerVolumes(*pair[:2], "phantom")
+    assert "inexact" not in caplog.text
+    logic.registerVolumes(*pair[:2], "phantom", inverse=True)
+    assert "inexact" in caplog.text

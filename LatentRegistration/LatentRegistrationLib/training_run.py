@@ -218,8 +218,16 @@ class TrainingRun:
         codes = self._codes()
         count = min(request.components, len(codes) - 1, codes[0].numel())
         decomposition = LatentDecomposition.fit(codes, count)
+        parts = {"network": weights, "decomposition": decomposition.to_tensors()}
+        folder = write_bundle(self.folder / "model", self._card(state), parts)
+        self._log(f"wrote {folder}")
+        return folder
+
+    def _card(self, state: TrainingState) -> dict:
+        """What the model says about itself."""
+        request = self.request
         best = max((row for row in state.log if "score" in row), key=lambda row: row["score"], default={})
-        card = {
+        return {
             "name": request.name,
             "purpose": request.purpose or "Trained by a user; see the training data.",
             "not_for_clinical_use": "For research only; not approved for diagnosis or treatment.",
@@ -251,11 +259,6 @@ class TrainingRun:
                 **{name: best[name] for name in best if name.startswith(("score", "dice_", "folding_"))},
             },
         }
-        folder = write_bundle(
-            self.folder / "model", card, {"network": weights, "decomposition": decomposition.to_tensors()}
-        )
-        self._log(f"wrote {folder}")
-        return folder
 
     @torch.no_grad()
     def _codes(self) -> Tensor:
