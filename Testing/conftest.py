@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 
-from Testing.SlicerHost.application import start
+from Testing.SlicerHost.application import load_module, start
+
+# Before the tests are collected: what they import takes qt, slicer.i18n and others from the host.
+_APPLICATION = start()
 
 
 @pytest.fixture(scope="session")
 def application():
     """The headless host, started once."""
-    return start()
+    return _APPLICATION
+
+
+@pytest.fixture(autouse=True)
+def no_slot_errors(monkeypatch):
+    """No test leaves behind what a slot or observer raised, or a refused connection; `expected_errors` takes them out."""
+    from Testing.SlicerHost.signals import refused_connections, slot_errors
+
+    slot_errors.clear()
+    refused_connections.clear()
+    observer_errors = []
+    # VTK prints what an observer raises, through this hook, and goes on.
+    monkeypatch.setattr(sys, "excepthook", lambda kind, error, trace: observer_errors.append(error))
+    yield
+    left = [str(error) for error in slot_errors] + refused_connections + observer_errors
+    slot_errors.clear()
+    refused_connections.clear()
+    assert left == []
 
 
 @pytest.fixture
@@ -28,3 +51,65 @@ def module(application):
     from Testing.demo import load_module
 
     return load_module()
+
+
+@pytest.fixture
+def panel(scene):
+    """The module's panel, opened as by its user; asserts in the end that no slot has raised anything."""
+    import slicer
+
+    from Testing.SlicerHost.modules import unload_module
+    from Testing.SlicerHost.signals import slot_errors
+
+    slot_errors.clear()
+    load_module(Path(__file__).parents[1] / "LatentRegistration" / "LatentRegistration.py")
+    slicer.app.module_selector.selectModule("LatentRegistration")
+    assert slot_errors == []
+    yield slicer.modules.LatentRegistrationWidget
+    unload_module("LatentRegistration")
+    errors, slot_errors[:] = list(slot_errors), []
+    assert errors == []
+
+
+@pytest.fixture
+def views(scene):
+    """The layout manager, with slice, 3-D and plot views of the scene."""
+    from Testing.SlicerHost.application_views import close_views, show_views
+
+    yield show_views()
+    close_views()
+
+
+@pytest.fixture(scope="module")
+def layout_manager(application):
+    """The views of the application for all tests of one file, which saves the time to make them for each."""
+    from Testing.SlicerHost.application_views import close_views, show_views
+
+    yield show_views((800, 650))
+    close_views()
+    application.processEvents()
+
+
+@pytest.fixture
+def empty_views(scene, layout_manager):
+    """The file's layout manager, with views of an empty scene in the four-up layout; no slot may raise anything."""
+    import slicer
+
+    from Testing.SlicerHost.signals import slot_errors
+
+    slot_errors.clear()
+    layout_manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+    slicer.app.processEvents()
+    yield layout_manager
+    errors, slot_errors[:] = list(slot_errors), []
+    assert errors == []
+
+
+@pytest.fixture
+def main_window(scene):
+    """The main window with its views; without it, as in Slicer, there are no dialogs."""
+    from Testing.SlicerHost.main_window import show_main_window
+
+    window = show_main_window()
+    yield window
+    window.close_window()

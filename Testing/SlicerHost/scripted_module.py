@@ -1,4 +1,4 @@
-"""The four base classes of scripted modules, as far as they need no window."""
+"""The four base classes of scripted modules: what `slicer.ScriptedLoadableModule` offers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import logging
 import os
 import unittest
 
+import ctk
+import qt
 import slicer
 
 
@@ -42,10 +44,68 @@ class ScriptedLoadableModule:
 
 
 class ScriptedLoadableModuleWidget:
-    """Refuses to be made: this host has no widgets yet, and a silent stand-in would test nothing."""
+    """Base of a module's panel: `parent` is the widget that holds it, `layout` that widget's layout.
+
+    Without a parent it makes one with the scene, sets itself up and shows itself.
+    """
 
     def __init__(self, parent=None):
-        raise NotImplementedError(f"{type(self).__name__}: the headless host has no widgets.")
+        super().__init__()
+        self.moduleName = type(self).__name__.removesuffix("Widget")
+        self.developerMode = slicer.util.settingsValue("Developer/DeveloperMode", False, converter=slicer.util.toBool)
+        self.parent = parent if parent else self._ownParent()
+        self.layout = self.parent.layout()
+        if not parent:
+            self.setup()
+            self.parent.show()
+        manager = slicer.app.moduleManager()
+        manager.connect("moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded)
+
+    @staticmethod
+    def _ownParent():
+        parent = slicer.qMRMLWidget()
+        parent.setLayout(qt.QVBoxLayout())
+        parent.setMRMLScene(slicer.mrmlScene)
+        return parent
+
+    def resourcePath(self, filename: str) -> str:
+        folder = os.path.dirname(slicer.util.modulePath(self.moduleName))
+        return os.path.join(folder, "Resources", filename)
+
+    def setup(self) -> None:
+        """Build the panel; modules call this first in theirs. In developer mode there are buttons to reload and test."""
+        if self.developerMode:
+            self.setupDeveloperSection()
+
+    def setupDeveloperSection(self) -> None:
+        self.reloadCollapsibleButton = ctk.ctkCollapsibleButton("Reload && Test")
+        self.layout.addWidget(self.reloadCollapsibleButton)
+        row = qt.QHBoxLayout(self.reloadCollapsibleButton)
+        for text, action in (("Reload", self.onReload), ("Reload and Test", self.onReloadAndTest)):
+            button = qt.QPushButton(text)
+            button.connect("clicked()", action)
+            row.addWidget(button)
+
+    def cleanup(self) -> None:
+        """Called when the module is unloaded; modules override it."""
+
+    def _onModuleAboutToBeUnloaded(self, moduleName: str) -> None:
+        if moduleName == self.moduleName:
+            self.cleanup()
+            manager = slicer.app.moduleManager()
+            manager.disconnect("moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded)
+
+    def onReload(self) -> None:
+        slicer.util.reloadScriptedModule(self.moduleName)
+
+    def onTest(self, **kwargs) -> None:
+        with slicer.util.tryWithErrorDisplay("Test failed."):
+            delay = slicer.app.userSettings().value("Developer/SelfTestDisplayMessageDelay")
+            slicer.selfTests[self.moduleName](msec=int(delay), **kwargs)
+
+    def onReloadAndTest(self, **kwargs) -> None:
+        self.onReload()
+        self.onTest(**kwargs)
 
 
 class ScriptedLoadableModuleLogic:
@@ -80,13 +140,16 @@ class ScriptedLoadableModuleLogic:
 
 
 class ScriptedLoadableModuleTest(unittest.TestCase):
-    """Base of a module's self test: the application calls `runTest`, which the module overrides."""
+    """Base of a module's self test: the application calls `runTest`, which runs all methods with "test" in their name."""
 
-    def __init__(self, methodName: str = "runTest"):
-        super().__init__(methodName)
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        # unittest stops here; classes that are derived from, beside this one, want their turn.
+        super(unittest.TestCase, self).__init__()
         self.messageDelay = 100
         self.enableScreenshots = False
         self.screenshotScaleFactor = 1.0
+        self.moduleTestNames = [name for name in dir(self) if "test" in name and callable(getattr(self, name))]
 
     def delayDisplay(self, message: str, requestedDelay=None, msec=None) -> None:
         """Log the message; there is no window in which it could stay for a while."""
@@ -97,8 +160,13 @@ class ScriptedLoadableModuleTest(unittest.TestCase):
         if self.enableScreenshots:
             raise NotImplementedError("The headless host takes no screenshots of a layout; use SlicerHost.views.")
 
-    def setUp(self) -> None:
-        slicer.mrmlScene.Clear()
-
     def runTest(self) -> None:
-        raise NotImplementedError(f"{type(self).__name__} has no runTest.")
+        if not self.moduleTestNames:
+            logging.warning(f"{type(self).__name__} has no tests.")
+            return
+        self.setUpClass()
+        for name in self.moduleTestNames:
+            self.setUp()
+            getattr(self, name)()
+            self.tearDown()
+        self.tearDownClass()

@@ -10,10 +10,11 @@ from typing import Literal
 import numpy as np
 import slicer
 import vtk
-from vtk.util.numpy_support import vtk_to_numpy
 
 from . import overlays
 from .application import start
+from .displayable_managers import group_of
+from .pictures import rgba_picture
 
 Orientation = Literal["axial", "coronal", "sagittal"]
 
@@ -29,6 +30,9 @@ _DISPLAYABLE_MANAGERS = (
 )
 _NORMAL_AXES = {"sagittal": 0, "coronal": 1, "axial": 2}
 _names = count(1)
+
+OWN_LAYOUT_NAME = "HeadlessHost"
+"""How the layout names of slice nodes begin that belong to a `SliceView`; the application's layout leaves them out."""
 
 
 class SliceView:
@@ -63,7 +67,7 @@ class SliceView:
             self.logic = slicer.vtkMRMLSliceLogic()
             self.logic.SetMRMLApplicationLogic(application.applicationLogic())
             self.logic.SetMRMLScene(self.scene)
-            self.slice_node = self.logic.AddSliceNode(f"HeadlessHost{next(_names)}")
+            self.slice_node = self.logic.AddSliceNode(f"{OWN_LAYOUT_NAME}{next(_names)}")
             self.slice_node.SetDimensions(width, height, 1)
         self._make_window(application)
 
@@ -90,13 +94,7 @@ class SliceView:
         # Before the managers add theirs: actors of one layer are drawn in the order in which they were added.
         self._renderer.AddViewProp(actor)
 
-        factory = slicer.vtkMRMLSliceViewDisplayableManagerFactory.GetInstance()
-        factory.SetMRMLApplicationLogic(application.applicationLogic())
-        for name in _DISPLAYABLE_MANAGERS:
-            if not factory.IsDisplayableManagerRegistered(name):
-                factory.RegisterDisplayableManager(name)
-        self._managers = slicer.vtkMRMLDisplayableManagerGroup()
-        self._managers.Initialize(factory, self._renderer)
+        self._managers = group_of(_DISPLAYABLE_MANAGERS, self._renderer, application.applicationLogic())
         self._managers.SetMRMLDisplayableNode(self.slice_node)
 
     def set_background(self, volume_node: slicer.vtkMRMLVolumeNode | None, brightness: float = 1.0) -> None:
@@ -238,15 +236,7 @@ class SliceView:
         # The logic builds another pipeline when a layer comes or goes.
         self._image_mapper.SetInputConnection(self.logic.GetImageDataConnection())
         self._window.Render()
-        grabber = vtk.vtkWindowToImageFilter()
-        grabber.SetInput(self._window)
-        grabber.SetInputBufferTypeToRGB()
-        grabber.ReadFrontBufferOff()
-        grabber.ShouldRerenderOff()
-        grabber.Update()
-        width, height = self._drawn_size
-        scalars = vtk_to_numpy(grabber.GetOutput().GetPointData().GetScalars())
-        return scalars.reshape(height, width, 3)[::-1].copy()
+        return rgba_picture(self._window)[..., :3]
 
     def _inside_field(self) -> np.ndarray:
         """Which drawn pixels lie inside the transform's field."""
