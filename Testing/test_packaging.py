@@ -1,4 +1,4 @@
-"""What Slicer's build and the Extensions Index look at: lists of files, the description of the command line module."""
+"""What Slicer and the Extensions Index look at in the code: imports, loose files, the command line module's description."""
 
 import importlib.util
 import re
@@ -10,22 +10,6 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 MODULE = ROOT / "LatentRegistration"
 COMMAND = MODULE / "LatentRegistrationTrain"
-
-
-def cmake_list(path, variable):
-    text = re.search(rf"set\({variable}\s(.*?)\)", path.read_text(), re.DOTALL).group(1)
-    return set(text.split())
-
-
-def test_every_helper_file_is_packaged():
-    packages = ("DeformationLib", "DeformationSceneLib", "LatentRegistrationLib")
-    files = {str(path.relative_to(MODULE)) for package in packages for path in (MODULE / package).rglob("*.py")}
-    assert cmake_list(MODULE / "CMakeLists.txt", "MODULE_PYTHON_SCRIPTS") == files | {"LatentRegistration.py"}
-
-
-def test_every_resource_is_packaged():
-    files = {str(path.relative_to(MODULE)) for path in (MODULE / "Resources").rglob("*") if path.is_file()}
-    assert cmake_list(MODULE / "CMakeLists.txt", "MODULE_PYTHON_RESOURCES") == files
 
 
 def test_no_loose_python_file_is_taken_for_a_module():
@@ -64,7 +48,7 @@ def test_command_begins_as_slicer_wants_it():
 
 
 def test_xml_describes_exactly_the_options_of_the_command(parser):
-    hidden = {"--slicer-progress", "--help"}
+    hidden = {"--slicer-progress", "--stop-file", "--help"}
     options = {action.option_strings[-1]: action for action in parser._actions}
     root = ElementTree.parse(COMMAND / "LatentRegistrationTrain.xml").getroot()
     described = {}

@@ -1,0 +1,70 @@
+"""Draw the thumbnails of the sample data: ``python -m Testing.thumbnails --data FOLDER``.
+
+Writes ``LatentRegistration/Resources/Icons/Phantoms.png``, and ``Hippocampus.png`` from a data folder with ``images/``
+and ``labels/``: the sagittal slice of the fixed image that shows most of its structures, with their contours.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from .demo import Pair, hippocampus_pair, phantom_pair
+from .SlicerHost.application import start
+
+ICONS = Path(__file__).resolve().parents[1] / "LatentRegistration" / "Resources" / "Icons"
+LONGEST_SIDE = 240
+HEAD, BODY = (1.0, 0.78, 0.25), (0.35, 0.8, 1.0)
+
+
+def draw_thumbnail(pair: Pair, path: Path) -> None:
+    """Draw the fixed image of a pair with the contours of its two structures."""
+    import slicer
+    from PIL import Image
+
+    from DeformationSceneLib.segmentations import add_segmentation
+    from DeformationSceneLib.volumes import add_volume
+
+    from .SlicerHost.views import SliceView
+
+    scene = slicer.mrmlScene
+    scene.Clear(False)
+    volume = add_volume(scene, pair.fixed, "Image")
+    volume.GetDisplayNode().SetAutoWindowLevel(False)
+    volume.GetDisplayNode().SetWindowLevelMinMax(*np.percentile(pair.fixed.array, (1.0, 99.0)).tolist())
+    bounds = np.zeros(6)
+    volume.GetRASBounds(bounds)
+    along, up = (bounds[1::2] - bounds[::2])[1:]
+    # Rounded down: a view that is wider than the image would show a black margin.
+    size = tuple(int(LONGEST_SIDE * side / max(along, up)) for side in (along, up))
+    with SliceView(scene, size, smoothness=4) as view:
+        view.set_background(volume)
+        view.set_slice("sagittal", _sagittal_position(pair.fixed_labels))
+        for label, colour in ((1, HEAD), (2, BODY)):
+            part = pair.fixed_labels.with_array((pair.fixed_labels.array == label).astype(np.int16))
+            view.add_outline(add_segmentation(scene, part, f"Label {label}", reference_volume_node=volume), colour)
+        Image.fromarray(view.render()).save(path, optimize=True)
+
+
+def _sagittal_position(labels) -> float:
+    """R of the slice that shows most of both labels."""
+    areas = np.minimum(*((labels.array == label).sum(axis=(0, 1)) for label in (1, 2)))
+    index = np.array([float(areas.argmax()), 0.0, 0.0])
+    return -float(labels.geometry.index_to_physical(index[None])[0, 0])
+
+
+def main() -> None:
+    """Draw one or both."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, help="folder with images/ and labels/ of the hippocampus set")
+    arguments = parser.parse_args()
+    start()
+    draw_thumbnail(phantom_pair(), ICONS / "Phantoms.png")
+    if arguments.data:
+        draw_thumbnail(hippocampus_pair(arguments.data), ICONS / "Hippocampus.png")
+
+
+if __name__ == "__main__":
+    main()
