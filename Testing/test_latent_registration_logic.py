@@ -16,6 +16,7 @@ from DeformationSceneLib.placement import nodes_of
 from DeformationSceneLib.segmentations import add_segmentation, labels_from_segmentation
 from DeformationSceneLib.transforms import transform_points
 from DeformationSceneLib.volumes import add_volume, image_from_volume
+from LatentRegistrationSceneLib.volume_registration import RegistrationNodes, VolumeRegistration
 
 FIXED, MOVING = two_part_phantom(4), two_part_phantom(1)
 
@@ -201,6 +202,92 @@ def test_component_that_does_not_exist_is_refused(logic, pair, scene):
     assert {node.GetID() for node in nodes_of(scene)} == ids
 
 
+def test_chosen_outputs_are_overwritten(logic, pair, scene):
+    fixed, moving, segmentation = pair
+    first = logic.registerVolumes(fixed, moving, "phantom", segmentation, inverse=True, jacobian=True)
+    expected = slicer.util.arrayFromVolume(first.warped).copy()
+    labels = labels_from_segmentation(first.segmentation, FIXED[0]).array
+    slicer.util.updateVolumeFromArray(first.warped, np.zeros((5, 5, 5), np.float32))
+    first.segmentation.GetSegmentation().RemoveAllSegments()
+    parent = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    first.warped.SetAndObserveTransformNodeID(parent.GetID())
+    count = scene.GetNumberOfNodes()
+    again = logic.registerVolumes(fixed, moving, "phantom", segmentation, inverse=True, jacobian=True, into=first)
+    assert list(again) == list(first)
+    assert scene.GetNumberOfNodes() == count
+    assert again.warped.GetParentTransformNode() is None
+    np.testing.assert_array_equal(slicer.util.arrayFromVolume(again.warped), expected)
+    np.testing.assert_array_equal(labels_from_segmentation(again.segmentation, FIXED[0]).array, labels)
+
+
+def test_outputs_that_would_change_an_input_are_refused(logic, pair, scene):
+    fixed, moving, segmentation = pair
+    before = fingerprint(moving)
+    with pytest.raises(InputError, match="'Moving' is an input"):
+        logic.registerVolumes(fixed, moving, "phantom", into=RegistrationNodes(warped=moving))
+    nodes = logic.registerVolumes(fixed, moving, "phantom", segmentation)
+    moving.SetAndObserveTransformNodeID(nodes.transform.GetID())
+    with pytest.raises(InputError, match="moves an input"):
+        logic.registerVolumes(fixed, moving, "phantom", into=RegistrationNodes(transform=nodes.transform))
+    with pytest.raises(InputError, match="two outputs"):
+        both = RegistrationNodes(warped=nodes.warped, jacobian=nodes.warped)
+        logic.registerVolumes(fixed, moving, "phantom", jacobian=True, into=both)
+    labels = add_volume(scene, MOVING[1], "Label volume", labels=True)
+    with pytest.raises(InputError, match="cannot hold"):
+        logic.registerVolumes(fixed, moving, "phantom", labels, into=RegistrationNodes(segmentation=nodes.segmentation))
+    assert fingerprint(moving) == before
+
+
+def test_a_volume_is_not_registered_to_itself(logic, pair):
+    with pytest.raises(InputError, match="the same"):
+        logic.registerVolumes(pair[0], pair[0], "phantom")
+    with pytest.raises(InputError, match=r"Select a fixed and a moving"):
+        logic.registerVolumes(pair[0], None, "phantom")
+
+
+def test_volume_that_is_deleted_meanwhile(logic, pair, scene):
+    fixed, moving, _ = pair
+    registration = VolumeRegistration(fixed, moving)
+    registration.compute(lambda: logic.model("phantom"), "centres", Progress())
+    scene.RemoveNode(moving)
+    count = scene.GetNumberOfNodes()
+    with pytest.raises(InputError, match="deleted"):
+        registration.addToScene()
+    assert scene.GetNumberOfNodes() == count
+
+
+def test_mask_shows_the_model_where_to_look(logic, pair, scene):
+    """A phantom in the corner of a large volume: without masks the model looks at the large volume's centre."""
+    fixed, moving, _ = pair
+    wide = [np.pad(image.array, ((40, 0), (0, 40), (10, 30)), mode="edge") for image in (FIXED[0], MOVING[0])]
+    large = [add_volume(scene, Image(array), f"Large {n}") for n, array in enumerate(wide)]
+    masks = []
+    for labels, like in zip((FIXED[1], MOVING[1]), large):
+        inside = np.pad((labels.array > 0).astype(np.uint8), ((40, 0), (0, 40), (10, 30)))
+        masks.append(add_segmentation(scene, Image(inside), "Mask", reference_volume_node=like))
+    label_volumes = [np.pad(labels.array, ((40, 0), (0, 40), (10, 30))) for labels in (FIXED[1], MOVING[1])]
+    moving_labels = add_volume(scene, Image(label_volumes[1]), "Large labels", labels=True)
+    nodes = logic.registerVolumes(
+        large[0], large[1], "phantom", moving_labels, fixedMaskNode=masks[0], movingMaskNode=masks[1]
+    )
+    after = dice(slicer.util.arrayFromVolume(nodes.segmentation), label_volumes[0], (1, 2))
+    before = dice(label_volumes[1], label_volumes[0], (1, 2))
+    assert np.mean(list(after.values())) > np.mean(list(before.values())) + 0.15
+
+
+def test_several_components_at_once(logic, pair):
+    _, moving, segmentation = pair
+    explorer = logic.explorer(moving, "phantom")
+    amplitudes = [0.0, 1.5 * explorer.standard_deviations[1], -explorer.standard_deviations[2]]
+    nodes = logic.decomposeVolume(moving, segmentationNode=segmentation, amplitudes=amplitudes, explorer=explorer)
+    assert nodes.transform.GetName() == "Moving components 2, 3 at +1.5, -1 SD"
+    from DeformationSceneLib.transforms import displacement_from_transform
+
+    np.testing.assert_allclose(
+        displacement_from_transform(nodes.transform).array, explorer.displacement(amplitudes=amplitudes).array, atol=1e-4
+    )
+
+
 def test_self_test_of_the_module(module, scene):
     module.LatentRegistrationTest().runTest()
 
@@ -213,7 +300,6 @@ def test_the_module_describes_itself(module):
     assert parent.title == "Latent Registration"
     assert parent.categories == ["Registration"]
     assert "not for clinical use" in parent.helpText
-    assert parent.widgetRepresentationCreationEnabled is False
     assert slicer.selfTests["LatentRegistration"]
 
 

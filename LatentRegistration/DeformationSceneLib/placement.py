@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import slicer
+
+from DeformationLib.errors import InputError
 
 
 def unique_name(scene: slicer.vtkMRMLScene, name: str) -> str:
@@ -47,6 +49,33 @@ def place_beside(output_node: slicer.vtkMRMLNode, input_node: slicer.vtkMRMLNode
         hierarchy.CreateItem(parent, output_node)
     elif parent not in (invalid, hierarchy.GetItemParent(output_item)):
         hierarchy.SetItemParent(output_item, parent)
+
+
+def check_outputs(output_nodes: Iterable[slicer.vtkMRMLNode], input_nodes: Iterable[slicer.vtkMRMLNode | None]) -> None:
+    """Raise InputError where a node that is to be overwritten is an input, or a transform above one, or chosen twice."""
+    inputs = [node for node in input_nodes if node is not None]
+    chosen = []
+    for output in output_nodes:
+        if output in inputs:
+            raise InputError(
+                f"'{output.GetName()}' is an input and would be overwritten; choose another node for the output."
+            )
+        if any(_lies_under(node, output) for node in inputs):
+            raise InputError(
+                f"The transform '{output.GetName()}' moves an input and would be overwritten; choose another node."
+            )
+        if output in chosen:
+            raise InputError(f"'{output.GetName()}' is chosen for two outputs; choose another node for one of them.")
+        chosen.append(output)
+
+
+def _lies_under(node, transform_node) -> bool:
+    parent = node.GetParentTransformNode() if hasattr(node, "GetParentTransformNode") else None
+    while parent is not None:
+        if parent is transform_node:
+            return True
+        parent = parent.GetParentTransformNode()
+    return False
 
 
 def nodes_of(scene: slicer.vtkMRMLScene) -> list[slicer.vtkMRMLNode]:

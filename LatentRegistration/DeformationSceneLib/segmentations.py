@@ -14,8 +14,11 @@ import vtk
 
 from DeformationLib.errors import InputError
 from DeformationLib.image import Image, as_labels
+from DeformationLib.registration import warp_labels
 
+from .placement import place_beside
 from .ras import array_from_vtk, oriented_image_data
+from .volumes import add_volume, image_from_volume
 
 _DEFAULT_COLOUR_NODES = ("vtkMRMLColorTableNodeFileGenericColors.txt", "vtkMRMLColorTableNodeLabels")
 
@@ -88,34 +91,64 @@ def add_segmentation(
     `reference_volume_node` gives the reference geometry (else the grid of the labels does). Raises InputError for
     labels that are not whole numbers, negative, or unknown to `like`.
     """
-    layers = [as_labels(layer, f"The label map for '{name}'") for layer in _as_list(labels)]
-    present = [[int(value) for value in np.unique(layer.array) if value != 0] for layer in layers]
-    template = like if like is not None and like.IsA("vtkMRMLSegmentationNode") else None
-    _check_labels({value for values in present for value in values}, template, name)
-    if template is not None:
-        present = _with_empty_segments(present, template.GetSegmentation().GetNumberOfSegments())
-
+    layers, present = _checked_layers(labels, like, name)
     node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
     node.CreateDefaultDisplayNodes()
-    was_modifying = node.StartModify()
-    _set_reference_geometry(node, layers[0], reference_volume_node)
-    colour_node = _colour_node(scene, like)
-    shared = [oriented_image_data(layer) for layer in layers]
-    in_order = sorted((value, layer) for layer, values in enumerate(present) for value in values)
-    for value, layer in in_order:
-        if template is not None:
-            segment, segment_id = _segment_like(template.GetSegmentation(), value)
-        else:
-            segment = _segment_from_table(value, colour_node, names or {}, colours or {}, named=like is not None)
-            segment_id = node.GetSegmentation().GenerateUniqueSegmentID(segment.GetName())
-        segment.SetLabelValue(value)
-        # Segments of one layer share one label map, as the Segment Editor stores them.
-        segment.AddRepresentation(slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName(), shared[layer])
-        node.GetSegmentation().AddSegment(segment, segment_id)
+    _fill(node, layers, present, like, names or {}, colours or {}, reference_volume_node)
+    template = _template(like)
     if template is not None and template.GetDisplayNode() is not None:
         node.GetDisplayNode().CopyContent(template.GetDisplayNode())
-    node.EndModify(was_modifying)
     return node
+
+
+def update_segmentation(
+    segmentation_node: slicer.vtkMRMLSegmentationNode,
+    labels: Image | Sequence[Image],
+    like: slicer.vtkMRMLNode | None = None,
+    reference_volume_node: slicer.vtkMRMLVolumeNode | None = None,
+) -> None:
+    """Replace the segments of an output node; its name and display stay. Arguments and errors as of `add_segmentation`.
+
+    The labels lie in the world, so the node is taken out of any transform.
+    """
+    layers, present = _checked_layers(labels, like, segmentation_node.GetName())
+    segmentation_node.SetAndObserveTransformNodeID(None)
+    segmentation_node.GetSegmentation().RemoveAllSegments()
+    _fill(segmentation_node, layers, present, like, {}, {}, reference_volume_node)
+
+
+def mask_from_node(node: slicer.vtkMRMLNode | None, reference: Image) -> Image | None:
+    """A mask (k, j, i) uint8: where any segment of a segmentation is, on the grid of `reference`, or where a label map
+    volume is not zero, on its own grid; None without a node. Raises InputError as `label_layers` and
+    `image_from_volume` do."""
+    if node is None:
+        return None
+    if node.IsA("vtkMRMLSegmentationNode"):
+        return reference.with_array(
+            np.any([layer.array > 0 for layer in label_layers(node, reference)], 0).astype(np.uint8)
+        )
+    mask = image_from_volume(node)
+    return mask.with_array((mask.array != 0).astype(np.uint8))
+
+
+def add_warped_labels(
+    scene: slicer.vtkMRMLScene,
+    node: slicer.vtkMRMLNode,
+    displacement: Image,
+    name: str,
+    reference_volume_node: slicer.vtkMRMLVolumeNode,
+) -> slicer.vtkMRMLNode:
+    """A segmentation or label map volume seen through a displacement, as a new node of the same class beside it."""
+    if node.IsA("vtkMRMLSegmentationNode"):
+        grid = displacement.with_array(np.zeros(displacement.geometry.shape_kji, np.uint8))
+        output = warp_segmentation(
+            scene, node, grid, lambda labels: warp_labels(labels, displacement), name, reference_volume_node
+        )
+    else:
+        warped = warp_labels(image_from_volume(node), displacement)
+        output = add_volume(scene, warped, name, labels=True, like=node)
+    place_beside(output, node)
+    return output
 
 
 def warp_segmentation(
@@ -135,6 +168,42 @@ def warp_segmentation(
     """
     warped = [warp(layer) for layer in label_layers(segmentation_node, reference)]
     return add_segmentation(scene, warped, name, like=segmentation_node, reference_volume_node=reference_volume_node)
+
+
+def _template(like) -> slicer.vtkMRMLSegmentationNode | None:
+    return like if like is not None and like.IsA("vtkMRMLSegmentationNode") else None
+
+
+def _checked_layers(labels, like, name: str) -> tuple[list[Image], list[list[int]]]:
+    """The label maps, and the labels of each that become segments."""
+    layers = [as_labels(layer, f"The label map for '{name}'") for layer in _as_list(labels)]
+    present = [[int(value) for value in np.unique(layer.array) if value != 0] for layer in layers]
+    template = _template(like)
+    _check_labels({value for values in present for value in values}, template, name)
+    if template is not None:
+        present = _with_empty_segments(present, template.GetSegmentation().GetNumberOfSegments())
+    return layers, present
+
+
+def _fill(node, layers, present, like, names: dict, colours: dict, reference_volume_node) -> None:
+    """Put the labels into a segmentation node without segments."""
+    template = _template(like)
+    was_modifying = node.StartModify()
+    _set_reference_geometry(node, layers[0], reference_volume_node)
+    colour_node = _colour_node(node.GetScene(), like)
+    shared = [oriented_image_data(layer) for layer in layers]
+    in_order = sorted((value, layer) for layer, values in enumerate(present) for value in values)
+    for value, layer in in_order:
+        if template is not None:
+            segment, segment_id = _segment_like(template.GetSegmentation(), value)
+        else:
+            segment = _segment_from_table(value, colour_node, names, colours, named=like is not None)
+            segment_id = node.GetSegmentation().GenerateUniqueSegmentID(segment.GetName())
+        segment.SetLabelValue(value)
+        # Segments of one layer share one label map, as the Segment Editor stores them.
+        segment.AddRepresentation(slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName(), shared[layer])
+        node.GetSegmentation().AddSegment(segment, segment_id)
+    node.EndModify(was_modifying)
 
 
 def _as_list(labels: Image | Sequence[Image]) -> list[Image]:

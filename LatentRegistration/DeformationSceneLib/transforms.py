@@ -40,11 +40,18 @@ def add_displacement_transform(
     checked_displacement(displacement, name)
     node = scene.AddNewNodeByClass("vtkMRMLGridTransformNode", name)
     set_displacement(node, displacement)
-    if fixed_node is not None:
-        node.SetNodeReferenceID(slicer.vtkMRMLTransformNode.GetFixedNodeReferenceRole(), fixed_node.GetID())
-    if moving_node is not None:
-        node.SetNodeReferenceID(slicer.vtkMRMLTransformNode.GetMovingNodeReferenceRole(), moving_node.GetID())
+    set_registration_references(node, fixed_node, moving_node)
     return node
+
+
+def set_registration_references(transform_node: slicer.vtkMRMLTransformNode, fixed_node, moving_node) -> None:
+    """Record which nodes a transform registers; None leaves the role empty."""
+    roles = slicer.vtkMRMLTransformNode
+    for role, node in (
+        (roles.GetFixedNodeReferenceRole(), fixed_node),
+        (roles.GetMovingNodeReferenceRole(), moving_node),
+    ):
+        transform_node.SetNodeReferenceID(role, node.GetID() if node is not None else None)
 
 
 def set_displacement(transform_node: slicer.vtkMRMLTransformNode, displacement: Image) -> None:

@@ -75,10 +75,12 @@ def add_volume(
 def update_volume(volume_node: slicer.vtkMRMLScalarVolumeNode, image: Image) -> None:
     """Replace the voxels and the geometry of an output node by those of `image`; display and references stay.
 
-    For outputs that are shown live (the slider of a latent component) or chosen again by the user.
+    For outputs that are shown live (the slider of a latent component) or chosen again by the user. The image lies in
+    the world, so the node is taken out of any transform.
     """
     image_data = vtk_from_array(image.array)
     was_modifying = volume_node.StartModify()
+    volume_node.SetAndObserveTransformNodeID(None)
     volume_node.SetIJKToRASMatrix(vtk_from_matrix(ijk_to_ras(image)))
     volume_node.SetAndObserveImageData(image_data)
     volume_node.EndModify(was_modifying)

@@ -1,0 +1,568 @@
+"""The section Train: what it starts, how it shows and stops it, and what becomes of the result."""
+
+import json
+import os
+import time
+from types import SimpleNamespace
+
+import pytest
+import qt
+import slicer
+
+from DeformationLib import catalogue
+from DeformationLib.bundle import write_bundle
+from DeformationLib.errors import InputError
+from DeformationLib.image_io import write_image
+from DeformationLib.phantoms import two_part_phantom
+from DeformationSceneLib.training_process import ProcessState
+from LatentRegistrationSceneLib import model_installer, train_section
+from LatentRegistrationSceneLib.training_choices import TrainingChoices, TrainingFolder, split_options
+
+TINY = "--widths 2,2 --code-channels 2 --group-size 2 --full-resolution-epochs 0 --grid 8,8,8 --spacing 6"
+
+
+@pytest.fixture(scope="module")
+def phantoms(tmp_path_factory):
+    """Folders of the images and labels of six phantoms."""
+    folder = tmp_path_factory.mktemp("phantoms")
+    for seed in range(6):
+        image, labels = two_part_phantom(seed)
+        write_image(image, folder / "images" / f"{seed}.nii.gz")
+        write_image(labels, folder / "labels" / f"{seed}.nii.gz")
+    return folder
+
+
+class FakeProcess:
+    """A training that does what the test says."""
+
+    latest = None
+
+    def __init__(self, command, options):
+        FakeProcess.latest = self
+        self.command, self.options, self.asked = command, options, []
+        self.state, self.fraction, self.message, self.said, self.error = ProcessState.RUNNING, 0.0, "", [], None
+
+    @property
+    def active(self):
+        return self.state in (ProcessState.RUNNING, ProcessState.STOPPING)
+
+    def poll(self):
+        said, self.said = self.said, []
+        return said
+
+    def stop(self):
+        self.asked.append("stop")
+        self.state = ProcessState.STOPPING
+
+    def kill(self):
+        self.asked.append("kill")
+        self.state = ProcessState.STOPPED
+
+    def close(self):
+        self.asked.append("close")
+        self.state = ProcessState.STOPPED
+
+    def failure(self):
+        return self.error
+
+
+class Training:
+    """The section Train of the module's panel, with its parameters."""
+
+    def __init__(self, panel):
+        self.panel, self.ui, self.section = panel, panel.ui, panel.train
+
+    @property
+    def parameters(self):
+        return self.panel._parameterNode
+
+    def fill(self, images, output, labels=None, **others):
+        for name, value in {"trainImages": images, "trainOutput": output, "trainLabels": labels, **others}.items():
+            if value is not None:
+                setattr(self.parameters, name, value)
+
+    def shown(self, name):
+        """Whether a widget would be visible in an open section."""
+        return not getattr(self.ui, name).isHidden()
+
+    def lists(self, model):
+        """Whether a model is in the lists of the sections Register and Explore."""
+        found = {getattr(self.ui, name).findText(model) >= 0 for name in ("modelComboBox", "exploreModelComboBox")}
+        assert len(found) == 1
+        return found.pop()
+
+
+@pytest.fixture(autouse=True)
+def own_models(monkeypatch, tmp_path):
+    """A user's folder of models that is empty."""
+    monkeypatch.setenv(catalogue.FOLDERS_VARIABLE, str(tmp_path / "models"))
+
+
+@pytest.fixture
+def train(own_models, panel):
+    """The section in the panel, opened as by its user."""
+    return Training(panel)
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    """Trainings that do nothing by themselves."""
+    monkeypatch.setattr(train_section, "TrainingProcess", FakeProcess)
+    FakeProcess.latest = None
+    return FakeProcess
+
+
+@pytest.fixture
+def errors(monkeypatch):
+    """The sentences of the error dialogs, with their details."""
+    shown = []
+    monkeypatch.setattr(
+        slicer.util, "errorDisplay", lambda text, **more: shown.append((text, more.get("detailedText", "")))
+    )
+    return shown
+
+
+@pytest.fixture
+def answers(monkeypatch):
+    """Answers to the questions that are asked, and the questions."""
+    given = SimpleNamespace(answer=True, questions=[])
+
+    def confirm(question, title=None):
+        given.questions.append(question)
+        return given.answer
+
+    monkeypatch.setattr(train_section, "confirm", confirm)
+    monkeypatch.setattr(model_installer, "confirm", confirm)
+    return given
+
+
+@pytest.fixture
+def layout(monkeypatch):
+    """The titles of the charts that were shown in the layout."""
+    titles = []
+    logic = SimpleNamespace(ShowChartInLayout=lambda chart: titles.append(chart.GetTitle()))
+    monkeypatch.setattr(slicer.modules, "plots", SimpleNamespace(logic=lambda: logic), raising=False)
+    return titles
+
+
+def wait(until, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not until():
+        assert time.monotonic() < deadline
+        slicer.app.processEvents()
+        time.sleep(0.005)
+
+
+def tick(train):
+    train.section._poll()
+
+
+def write_log(folder, *rows, names="epoch,minutes,loss,score"):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "log.csv").write_text("\n".join([names, *rows, ""]))
+
+
+def finish(train, folder, state=ProcessState.FINISHED):
+    """The fake training writes what a training writes, and ends."""
+    write_log(folder, "1,1,2.0,0.5", "2,2,1.5,0.7", "3,3,1.2,0.6")
+    (folder / "checkpoint.pt").touch()
+    write_bundle(folder / "model", json.loads((bundled("phantom") / catalogue.CARD).read_text()), {})
+    train.section.process.state = state
+    tick(train)
+
+
+def bundled(name):
+    return next(folder / name for folder in catalogue.bundled_model_folders() if (folder / name).is_dir())
+
+
+def test_start_waits_for_the_folders(train, phantoms, tmp_path):
+    ui = train.ui
+    assert not ui.trainButton.enabled
+    assert "Choose the folder" in ui.trainButton.toolTip
+    train.fill(phantoms / "images", None)
+    assert not ui.trainButton.enabled
+    ui.trainOutputPathLineEdit.currentPath = str(tmp_path / "out")
+    assert ui.trainButton.enabled
+    assert train.parameters.trainOutput == tmp_path / "out"
+    assert not (tmp_path / "out").exists()
+    for name in ("trainResumeCheckBox", "trainCurvesButton", "trainChartComboBox", "trainInstallButton"):
+        assert not getattr(ui, name).enabled
+    assert not train.shown("trainProgressBar")
+
+
+def test_the_images_are_counted_before_anything_starts(train, phantoms, tmp_path):
+    train.fill(phantoms / "images", tmp_path / "out", phantoms / "labels")
+    wait(lambda: train.ui.trainSummaryLabel.text)
+    text = train.ui.trainSummaryLabel.text
+    assert text.startswith("4 cases to train on, 2 to validate on; grid of ")
+    train.fill(phantoms / "images", None, trainOptions="--validation-rule none --spacing=2.5")
+    wait(lambda: "6 cases" in train.ui.trainSummaryLabel.text)
+    assert "of 2.5 mm" in train.ui.trainSummaryLabel.text
+    assert "no validation curve" in train.ui.trainSummaryLabel.text
+    train.fill(phantoms / "images", None, trainOptions="--widths 2,2 --grid 8,16,24")
+    wait(lambda: "grid of 24 × 16 × 8 voxels" in train.ui.trainSummaryLabel.text)
+    (tmp_path / "empty").mkdir()
+    train.fill(tmp_path / "empty", None)
+    wait(lambda: "holds no image" in train.ui.trainSummaryLabel.text)
+
+
+def test_the_choices_become_the_words_of_the_command(train, fake, phantoms, tmp_path):
+    ui, out = train.ui, tmp_path / "out"
+    train.fill(phantoms / "images", out, phantoms / "labels", trainName="liver", trainPurpose="- for tests")
+    ui.trainKindComboBox.setCurrentIndex(1)
+    ui.trainEpochsSpinBox.value = 7
+    ui.trainDeviceComboBox.setCurrentIndex(1)
+    ui.trainOptionsLineEdit.text = "--window 7 --data-name 'my own data'"
+    ui.trainButton.click()
+    assert fake.latest.command == "LatentRegistrationTrain"
+    images, labels = str(phantoms / "images"), str(phantoms / "labels")
+    assert fake.latest.options == [
+        *("--images", images, "--output", str(out), "--labels", labels, "--name=liver", "--epochs", "7"),
+        *("--device", "cpu", "--purpose=- for tests", "--validation-rule", "4:1"),
+        *("--window", "7", "--data-name", "my own data", "--skips", "--mixed-precision"),
+    ]
+    assert out.is_dir()
+
+
+def test_the_command_understands_these_words(train, phantoms, tmp_path):
+    import importlib.util
+
+    from DeformationSceneLib.training_process import command_script
+
+    specification = importlib.util.spec_from_file_location("command", command_script("LatentRegistrationTrain"))
+    command = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(command)
+    train.fill(phantoms / "images", tmp_path, None, trainName="-x", trainPurpose="--y", trainOptions="--window 7")
+    arguments = command.build_parser().parse_args(TrainingChoices.of(train.parameters).options(resume=True))
+    assert (arguments.name, arguments.purpose, arguments.window, arguments.resume) == ("-x", "--y", 7, True)
+
+
+def test_a_training_is_shown_while_it_runs(train, fake, phantoms, tmp_path, layout):
+    ui, out = train.ui, tmp_path / "out"
+    train.fill(phantoms / "images", out, trainEpochs=10, trainName="liver")
+    ui.trainButton.click()
+    assert train.section.running
+    assert ui.trainButton.text == "Stop"
+    assert train.shown("trainProgressBar")
+    assert not ui.trainImagesPathLineEdit.enabled
+    fake.latest.said, fake.latest.fraction, fake.latest.message = ["hello", "world"], 0.254, "epoch 3 of 10"
+    tick(train)
+    assert ui.trainLogTextEdit.plainText == "hello\nworld"
+    assert ui.trainProgressBar.value == 25
+    assert ui.trainMessageLabel.text == "epoch 3 of 10"
+    write_log(out, "1,5,2.0,0.5", "2,10,1.5,0.7")
+    for _ in range(5):
+        tick(train)
+    assert layout == ["liver: Loss"]
+    assert train.section.curves.columns["score"] == [0.5, 0.7]
+    assert ui.trainMessageLabel.text == "epoch 3 of 10, about 40 min left"
+    write_log(out, "1,5,2.0,0.5", "2,10,1.5,0.7", "3,15,1.4,0.8")
+    for _ in range(5):
+        tick(train)
+    assert layout == ["liver: Loss"]  # shown once: after that the layout is the user's
+    assert len(train.section.curves.columns["epoch"]) == 3
+    ui.trainChartComboBox.setCurrentIndex(1)
+    ui.trainCurvesButton.click()
+    assert layout == ["liver: Loss", "liver: Validation"]
+
+
+def test_the_button_stops_politely_and_then_at_once(train, fake, phantoms, tmp_path):
+    train.fill(phantoms / "images", tmp_path / "out")
+    train.ui.trainButton.click()
+    train.ui.trainButton.click()
+    tick(train)
+    assert fake.latest.asked == ["stop"]
+    assert train.ui.trainButton.text == "Stop now"
+    assert "Stopping" in train.ui.trainMessageLabel.text
+    train.ui.trainButton.click()
+    assert fake.latest.asked == ["stop", "kill"]
+    tick(train)
+    assert train.ui.trainMessageLabel.text == "Stopped. No epoch was finished."
+    assert train.ui.trainButton.text == "Start training"
+    assert train.ui.trainImagesPathLineEdit.enabled
+    assert not train.shown("trainProgressBar")
+
+
+def test_a_finished_training_tells_its_best_epoch(train, fake, phantoms, tmp_path, layout):
+    train.fill(phantoms / "images", tmp_path / "out", trainEpochs=3)
+    train.ui.trainButton.click()
+    finish(train, tmp_path / "out")
+    assert train.ui.trainMessageLabel.text == (
+        "Finished. 3 epochs. Best validation 0.700, in epoch 2. Install the result as a model to use it."
+    )
+    assert train.ui.trainInstallButton.enabled
+    assert train.ui.trainCurvesButton.enabled
+    assert train.ui.trainResumeCheckBox.enabled
+    assert not train.ui.trainResumeCheckBox.checked  # there is nothing left to resume
+
+
+def test_a_stopped_training_is_resumed_by_default(train, fake, phantoms, tmp_path, layout):
+    train.fill(phantoms / "images", tmp_path / "out", trainEpochs=10)
+    train.ui.trainButton.click()
+    finish(train, tmp_path / "out", ProcessState.STOPPED)
+    assert train.ui.trainResumeCheckBox.checked
+    train.ui.trainButton.click()
+    assert "--resume" in fake.latest.options
+    assert train.section.curves.update()  # the old epochs belong to it
+    assert len(train.section.curves.columns["epoch"]) == 3
+
+
+def test_what_an_earlier_training_has_left_is_not_taken_for_the_result(
+    train, fake, answers, phantoms, tmp_path, layout
+):
+    train.fill(phantoms / "images", tmp_path / "out", trainEpochs=3)
+    train.ui.trainButton.click()
+    finish(train, tmp_path / "out")
+    train.ui.trainButton.click()
+    fake.latest.state = ProcessState.STOPPED
+    tick(train)
+    assert train.ui.trainMessageLabel.text == "Stopped. No epoch was finished."
+    train.ui.trainButton.click()
+    write_log(tmp_path / "out", "1,1,2.0,0.25")
+    fake.latest.state = ProcessState.STOPPED
+    tick(train)
+    assert train.ui.trainMessageLabel.text == (
+        "Stopped. 1 epoch. Best validation 0.250, in epoch 1. Resume goes on from there."
+    )
+
+
+def test_an_old_training_is_replaced_only_when_that_is_wanted(train, fake, answers, phantoms, tmp_path, layout):
+    out = tmp_path / "out"
+    write_log(out, "1,1,2.0,0.5", "2,2,1.5,0.7")
+    (out / "checkpoint.pt").touch()
+    train.fill(phantoms / "images", out, trainEpochs=10)
+    assert train.ui.trainResumeCheckBox.checked
+    train.parameters.trainEpochs = 2
+    assert not train.ui.trainResumeCheckBox.checked
+    train.parameters.trainEpochs = 10
+    assert not train.ui.trainResumeCheckBox.checked
+    answers.answer = False
+    train.ui.trainButton.click()
+    assert fake.latest is None
+    assert "holds a training of 2 epochs" in answers.questions[0]
+    answers.answer = True
+    train.ui.trainButton.click()
+    assert "--resume" not in fake.latest.options
+    assert not train.section.curves.update()  # the log that is there is not of this training
+
+
+def test_the_commands_sentence_is_shown(train, fake, errors, phantoms, tmp_path):
+    train.fill(phantoms / "images", tmp_path / "out")
+    train.ui.trainButton.click()
+    fake.latest.state, fake.latest.error = ProcessState.FAILED, InputError("--window must be odd, not 4.")
+    tick(train)
+    assert errors == [("--window must be odd, not 4.", "")]
+    assert train.ui.trainMessageLabel.text == "The training has failed."
+    assert train.ui.trainButton.text == "Start training"
+
+
+def test_an_unforeseen_end_is_a_sentence_with_details(train, fake, errors, phantoms, tmp_path):
+    train.fill(phantoms / "images", tmp_path / "out")
+    train.ui.trainButton.click()
+    fake.latest.state = ProcessState.FAILED
+    fake.latest.error = RuntimeError("ended with exit code 1.\nTraceback\nValueError: broken")
+    tick(train)
+    ((sentence, details),) = errors
+    assert "ended unexpectedly (ValueError: broken)" in sentence
+    assert "Traceback" not in sentence
+    assert "Traceback" in details
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("trainOptions", "--output elsewhere", "has a field of its own"),
+        ("trainOptions", "--window '7", "not closed"),
+        ("trainImages", "missing", "does not exist"),
+        ("trainLabels", "missing", "does not exist"),
+        ("trainOutput", "file/out", "cannot be created"),
+    ],
+)
+def test_what_cannot_be_started_is_told_in_a_sentence(train, fake, errors, phantoms, tmp_path, field, value, reason):
+    (tmp_path / "file").touch()
+    train.fill(phantoms / "images", tmp_path / "out")
+    setattr(train.parameters, field, value if field == "trainOptions" else tmp_path / value)
+    if train.ui.trainButton.enabled:
+        train.ui.trainButton.click()
+        ((sentence, _),) = errors
+    else:
+        sentence = train.ui.trainSummaryLabel.text
+    assert reason in sentence
+    assert fake.latest is None
+
+
+def test_missing_packages_are_offered_and_may_be_declined(train, fake, errors, phantoms, tmp_path, monkeypatch):
+    from DeformationSceneLib import installation
+
+    train.fill(phantoms / "images", tmp_path / "out")
+    monkeypatch.setattr(installation, "ensure_dependencies", lambda: False)
+    train.ui.trainButton.click()
+    assert train.ui.trainMessageLabel.text == "The training was not started, because Python packages are missing."
+
+    def refuse():
+        raise installation.NotInstalledError("torch is missing: install it.")
+
+    monkeypatch.setattr(installation, "ensure_dependencies", refuse)
+    train.ui.trainButton.click()
+    assert errors == [("torch is missing: install it.", "")]
+    assert fake.latest is None
+    assert train.ui.trainButton.enabled
+
+
+def test_scene_and_module_come_and_go_while_a_training_runs(train, fake, phantoms, tmp_path, layout, scene):
+    out = tmp_path / "out"
+    train.fill(phantoms / "images", out)
+    train.ui.trainButton.click()
+    write_log(out, "1,5,2.0,0.5")
+    for _ in range(5):
+        tick(train)
+    scene.Clear(False)
+    assert train.parameters.trainImages != phantoms / "images"
+    train.panel.exit()
+    write_log(out, "1,5,2.0,0.5", "2,10,1.5,0.7")
+    for _ in range(5):
+        tick(train)
+    assert train.section.running
+    assert scene.GetNumberOfNodesByClass("vtkMRMLPlotChartNode") == 0
+    train.ui.trainCurvesButton.click()
+    assert scene.GetNumberOfNodesByClass("vtkMRMLPlotChartNode") == 1
+    assert fake.latest.asked == []
+    train.panel.cleanup()
+    assert fake.latest.asked == ["close"]
+
+
+def test_curves_of_an_earlier_training_are_shown(train, phantoms, tmp_path, layout, errors):
+    write_log(tmp_path / "kidney", "1,1,2.0", "2,2,1.5", names="epoch,minutes,loss")
+    train.fill(phantoms / "images", tmp_path / "kidney")
+    train.ui.trainCurvesButton.click()
+    assert layout == ["kidney: Loss"]
+    train.ui.trainChartComboBox.setCurrentIndex(1)
+    train.ui.trainCurvesButton.click()
+    assert "no validation cases" in errors[0][0]
+    write_log(tmp_path / "liver", "1,1,2.0,0.5")
+    train.fill(None, tmp_path / "liver")
+    train.ui.trainCurvesButton.click()
+    assert layout == ["kidney: Loss", "liver: Validation"]
+    assert train.section.curves.columns["score"] == [0.5]
+
+
+def test_a_model_is_installed_from_the_output_folder(train, phantoms, tmp_path, answers, errors):
+    out = tmp_path / "out"
+    write_log(out, "1,1,2.0,0.5")
+    os.symlink(bundled("phantom"), out / "model", target_is_directory=True)
+    train.fill(phantoms / "images", out, trainName="my phantom")
+    train.ui.trainInstallButton.click()
+    assert not train.ui.trainInstallButton.enabled
+    wait(lambda: not train.section._installer.running)
+    assert errors == []
+    assert train.lists("my phantom")
+    assert catalogue.find_bundle("my phantom") == tmp_path / "models" / "my phantom"
+    assert "my phantom" in train.ui.trainMessageLabel.text
+    # Again: the name is taken now.
+    answers.answer = False
+    train.ui.trainInstallButton.click()
+    wait(lambda: errors)
+    assert "There is a model 'my phantom' already" in errors[0][0]
+    answers.answer = True
+    train.ui.trainInstallButton.click()
+    wait(lambda: "Installed" in train.ui.trainMessageLabel.text)
+    assert len(answers.questions) == 2
+    train.parameters.trainName = "phantom"
+    train.ui.trainInstallButton.click()
+    wait(lambda: len(errors) == 2)
+    assert "comes with the program" in errors[1][0]
+    assert train.ui.trainInstallButton.enabled
+
+
+def test_a_model_is_installed_from_a_file(train, tmp_path, monkeypatch, errors):
+    import shutil
+
+    source = tmp_path / "elsewhere" / "heart"
+    shutil.copytree(bundled("phantom"), source)
+    card = catalogue.read_card(source) | {"name": "heart"}
+    (source / catalogue.CARD).write_text(json.dumps(card))
+    chosen = [str(source / catalogue.CARD), shutil.make_archive(str(tmp_path / "packed"), "zip", source.parent), ""]
+    monkeypatch.setattr(model_installer.qt.QFileDialog, "getOpenFileName", lambda *arguments: chosen.pop(0))
+    train.ui.trainInstallFileButton.click()
+    wait(lambda: train.lists("heart"))
+    assert catalogue.find_bundle("heart") == tmp_path / "models" / "heart"
+    train.ui.trainInstallFileButton.click()  # the same in a zip file: nobody can be asked, so that it stays
+    wait(lambda: errors)
+    assert "There is a model 'heart' already" in errors[0][0]
+    train.ui.trainInstallFileButton.click()  # the dialog was cancelled
+    assert not train.section._installer.running
+
+
+def test_the_folder_of_models_is_opened(train, tmp_path, monkeypatch, errors):
+    opened = []
+    monkeypatch.setattr(qt.QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()))
+    train.ui.trainModelFolderButton.click()
+    assert opened == [str(tmp_path / "models")]
+    assert (tmp_path / "models").is_dir()
+    monkeypatch.setenv(catalogue.FOLDERS_VARIABLE, "/dev/null/models")
+    train.ui.trainModelFolderButton.click()
+    assert "cannot be created" in errors[0][0]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", ()),
+        ("--split-file C:\\data\\split.json", ("--split-file", "C:\\data\\split.json")),
+        ("--data-name 'my data' --seed=3", ("--data-name", "my data", "--seed=3")),
+        ('--split-file "D:\\my files\\a.txt" # 5', ("--split-file", "D:\\my files\\a.txt", "#", "5")),
+    ],
+)
+def test_further_options_are_split_as_on_a_command_line(text, words):
+    assert split_options(text) == words
+
+
+@pytest.mark.parametrize("option", ["--images", "--resume", "--output=x", "--stop-file", "--epochs"])
+def test_options_with_a_field_are_refused_as_further_options(option):
+    with pytest.raises(InputError, match="has a field of its own"):
+        split_options(f"--seed 3 {option} 5")
+
+
+def test_an_output_folder_tells_what_is_in_it(tmp_path):
+    assert TrainingFolder.at(None) == TrainingFolder.at(tmp_path) == TrainingFolder(0, False, 0)
+    write_log(tmp_path, "1,1,2.0,0.5", "4,2,2.0,0.5")
+    (tmp_path / "checkpoint.pt").touch()
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / catalogue.CARD).touch()
+    os.utime(tmp_path / "model" / catalogue.CARD, ns=(5, 7))
+    assert TrainingFolder.at(tmp_path) == TrainingFolder(4, True, 7)
+    assert TrainingFolder.at(tmp_path).has_model
+    (tmp_path / "log.csv").write_text("something else\n")
+    assert TrainingFolder.at(tmp_path) == TrainingFolder(0, True, 7)
+
+
+def test_a_real_training_by_clicks(train, phantoms, tmp_path, views, errors):
+    from LatentRegistrationLib.model import RegistrationModel
+
+    ui, out = train.ui, tmp_path / "out"
+    train.fill(
+        phantoms / "images", out, phantoms / "labels", trainName="by clicks", trainEpochs=2000, trainOptions=TINY
+    )
+    train.parameters.trainMixedPrecision = False
+    ui.trainDeviceComboBox.setCurrentIndex(1)
+    ui.trainButton.click()
+    wait(lambda: len(train.section.curves.columns.get("epoch", [])) > 2 or not train.section.running)
+    assert errors == []
+    ui.trainButton.click()
+    wait(lambda: not train.section.running)
+    assert ui.trainMessageLabel.text.startswith("Stopped. "), ui.trainMessageLabel.text
+    assert "Best validation" in ui.trainMessageLabel.text
+    chart = train.section.curves.chart("Loss")
+    assert views.plotWidget(0).mrmlPlotViewNode().GetPlotChartNodeID() == chart.GetID()
+    assert "4 training and 2 validation cases" in ui.trainLogTextEdit.plainText
+    assert ui.trainResumeCheckBox.checked
+    table = chart.GetNthPlotSeriesNode(0).GetTableNode()
+    lines = (out / "log.csv").read_text().splitlines()
+    column = lines[0].split(",").index("loss")
+    assert table.GetNumberOfRows() == len(lines) - 1
+    shown = [table.GetTable().GetColumnByName("loss").GetValue(row) for row in range(len(lines) - 1)]
+    assert shown == [float(line.split(",")[column]) for line in lines[1:]]
+    ui.trainInstallButton.click()
+    wait(lambda: train.lists("by clicks") or errors)
+    assert errors == []
+    assert RegistrationModel.load("by clicks", "cpu").name == "by clicks"
