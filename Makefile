@@ -30,10 +30,10 @@ benchmarks: $(VENV)-benchmark/installed
 reproduction: $(VENV)/installed
 	$(RUN) Testing/Reproduction/estienne.py --data $(DATA) --output $(TRAINING)/reproduction
 
-# The picture of the README; needs DATA, as the picture shows real images.
+# The pictures of the README: the demonstration's, and the panel and its views; need DATA, as they show real images.
 screenshots: $(VENV)/installed
 	$(RUN) -m Testing.demo --output demo --data $(DATA)
-	mkdir -p Resources/Screenshots
+	$(RUN) -m Testing.screenshots --output Resources/Screenshots --data $(DATA)
 	cp demo/contact_sheet.png Resources/Screenshots/contact_sheet.png
 
 # Slow, hours on a CPU: the bundled models; needs DATA.

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,13 +29,23 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     temporary = make_folder(path.parent) / f".{secrets.token_hex(4)}.{path.name}"
     try:
         yield temporary
-        os.replace(temporary, path)
+        _replace(temporary, path)
     except OSError as error:
         raise InputError(
             f"{path} cannot be written ({error.strerror or error}): choose another folder or free it."
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _replace(temporary: Path, path: Path) -> None:
+    """`os.replace`, tried again for a while: Windows refuses while another process has the file open to read it."""
+    for delay in (0.05, 0.1, 0.2, 0.4):
+        try:
+            return os.replace(temporary, path)
+        except PermissionError:
+            time.sleep(delay)
+    return os.replace(temporary, path)
 
 
 def make_folder(folder: str | os.PathLike) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -142,3 +143,18 @@ def slicer_progress(stream: TextIO | None = None) -> Progress:
         print(f"<filter-progress>{fraction:.4g}</filter-progress>", file=stream, flush=True)
 
     return Progress(show)
+
+
+def progress_until_file(progress: Progress, path: str | os.PathLike) -> Progress:
+    """The same progress, cancelled as soon as a file exists: the way to stop a process that needs no signals.
+
+    A file works on every system, and through the launcher that Slicer's Python is started by.
+    """
+
+    def report(fraction: float, message: str) -> None:
+        progress.report(fraction, message)
+        if os.path.exists(path):
+            stopped.cancel()
+
+    stopped = Progress(report)
+    return stopped

@@ -89,12 +89,7 @@ class TrainingState:
             raise InputError(f"There is no checkpoint to resume from: {path} does not exist.") from error
         except Exception as error:
             raise InputError(f"{path} is not a checkpoint of this program, or it is damaged: {error}") from error
-        differing = sorted(
-            key
-            for key in {*configuration, *state.configuration}
-            if configuration.get(key) != state.configuration.get(key)
-        )
-        if differing:
+        if differing := _differing(configuration, state.configuration):
             raise InputError(
                 f"{path} was trained with another configuration ({', '.join(differing)} differ): "
                 "resume with the same settings, or start in another output folder."
@@ -266,7 +261,7 @@ class Trainer:
             nn.utils.clip_grad_norm_(parameters, options.clip)
             self.optimizer.step()
             self._follow(overall)
-        return {name: round(value, 5) for name, value in sums.items()}
+        return {name: round(value, 5) for name, value in sums.items()} | {"learning_rate": float(f"{rate:.4g}")}
 
     def _group(self, indices: list[int], number: int) -> tuple[Tensor, dict[str, float]]:
         options = self.options
@@ -313,6 +308,18 @@ class Trainer:
             state.best_score = score
             state.best_weights = copy.deepcopy(state.average)
         state.save(self.checkpoint)
+
+
+def _differing(one: dict, other: dict) -> list[str]:
+    """Names of the settings in which two configurations differ, also of those within a part of both."""
+    names: list[str] = []
+    for key in sorted({*one, *other}):
+        mine, theirs = one.get(key), other.get(key)
+        if isinstance(mine, dict) and isinstance(theirs, dict):
+            names += _differing(mine, theirs)
+        elif mine != theirs:
+            names.append(key)
+    return names
 
 
 def _distinct(group: list[int], cases: int) -> list[int]:

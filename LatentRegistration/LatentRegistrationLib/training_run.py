@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from DeformationLib.augmentation import Augmentation, augment
-from DeformationLib.bundle import find_bundle, read_card, read_weights, write_bundle
-from DeformationLib.errors import InputError
+from DeformationLib.bundle import read_weights, write_bundle
+from DeformationLib.catalogue import find_bundle, read_card
+from DeformationLib.errors import Cancelled, InputError
 from DeformationLib.files import atomic_path, make_folder
 from DeformationLib.progress import Progress
 from DeformationLib.training import Processes, Trainer, TrainingOptions, TrainingState
@@ -83,16 +85,12 @@ class TrainingRun:
         torch.manual_seed(request.options.seed)
         self.data, self.grid = self._load()
         self.training, self.validation = self._split()
-        # Slices make a flat network, whatever was asked for.
-        self.request = request = replace(request, network=replace(request.network, dimension=self.grid.dimension))
-        request.network.check_grid(self.grid.size)
-        network = GradientNetwork(request.network)
-        self.objective = GradientObjective(network, len(self.data.label_values), request.weights)
+        self.objective = self._build_objective()
         self.trainer = Trainer(
             self.objective,
             self._group_loss,
             self.validate,
-            len(self.training),
+            self._cases_per_epoch(),
             request.options,
             self._configuration(),
             self.folder,
@@ -100,24 +98,37 @@ class TrainingRun:
         )
 
     def train(self) -> Path:
-        """Train and write the bundle of the best weights; returns its folder."""
+        """Train and write the bundle of the best weights; returns its folder.
+
+        When it is cancelled or interrupted after the first epoch, it writes the bundle of the best weights so far, and
+        raises what stopped it.
+        """
         request = self.request
         if request.resume:
             self.trainer.resume()
             self._log(f"resumed after epoch {self.trainer.state.epoch}")
         elif request.initialize:
             self._initialize()
+        spacing = " x ".join(f"{step:g}" for step in np.atleast_1d(self.grid.spacing))
         self._log(
             f"{len(self.training)} training and {len(self.validation)} validation cases, labels "
-            f"{self.data.label_values or 'none'}, grid {self.grid.size} of {self.grid.spacing:g} mm, "
+            f"{self.data.label_values or 'none'}, grid {self.grid.size} of {spacing} mm, "
             f"{sum(p.numel() for p in self.objective.network.parameters())} parameters"
         )
         for name, reason in self.data.skipped.items():
             self._log(f"skipped {name}: {reason}")
-        state = self.trainer.run(self.progress.part(0.1, 0.95), self.processes, self._report)
+        try:
+            state = self.trainer.run(self.progress.part(0.1, 0.95), self.processes, self._report)
+        except (Cancelled, KeyboardInterrupt):
+            if self.processes.leads and self.trainer.state.log:
+                self._log(
+                    f"stopped in epoch {self.trainer.state.epoch + 1}; writing the model of the best epoch so far"
+                )
+                self._write_bundle(self.trainer.state, Progress())
+            raise
         folder = self.folder / "model"
         if self.processes.leads and state.log:
-            folder = self._write_bundle(state)
+            folder = self._write_bundle(state, self.progress.part(0.95, 1.0))
         self.processes.leave()
         self.progress.report(1.0, "Trained")
         return folder
@@ -134,6 +145,17 @@ class TrainingRun:
             factor=2 ** len(request.network.widths),
             progress=self.progress.part(0.0, 0.1),
         )
+
+    def _build_objective(self) -> nn.Module:
+        """The network and its loss; needs the data and the grid."""
+        # Slices make a flat network, whatever was asked for.
+        network = replace(self.request.network, dimension=self.grid.dimension)
+        self.request = replace(self.request, network=network)
+        network.check_grid(self.grid.size)
+        return GradientObjective(GradientNetwork(network), len(self.data.label_values), self.request.weights)
+
+    def _cases_per_epoch(self) -> int:
+        return len(self.training)
 
     def _split(self) -> tuple[list[int], list[int]]:
         """Training and validation cases among those loaded; the rule counts all files, so that none changes sides."""
@@ -207,15 +229,17 @@ class TrainingRun:
                 stream.write(line + "\n")
             self._forget_text = False
 
-    def _write_bundle(self, state: TrainingState) -> Path:
+    def _write_bundle(self, state: TrainingState, progress: Progress) -> Path:
         request, network = self.request, self.objective.network
+        if not state.best_weights:
+            raise InputError("No epoch had a finite loss, so there is no model: train with a lower learning rate.")
         weights = {
             name.removeprefix("network."): value
             for name, value in state.best_weights.items()
             if name.startswith("network.")
         }
         network.load_state_dict({name: value.half().float() for name, value in weights.items()})  # as they will be read
-        codes = self._codes()
+        codes = self._codes(progress)
         count = min(request.components, len(codes) - 1, codes[0].numel())
         decomposition = LatentDecomposition.fit(codes, count)
         parts = {"network": weights, "decomposition": decomposition.to_tensors()}
@@ -261,10 +285,14 @@ class TrainingRun:
         }
 
     @torch.no_grad()
-    def _codes(self) -> Tensor:
+    def _codes(self, progress: Progress) -> Tensor:
         network = self.objective.network.eval()
         device = self.request.options.device
-        return torch.cat([network.encode(self.data.batch([i])[0].to(device))[0].cpu() for i in self.training])
+        codes = []
+        for number, case in enumerate(self.training):
+            progress.report(number / len(self.training), "writing the model")
+            codes.append(network.encode(self.data.batch([case])[0].to(device))[0].cpu())
+        return torch.cat(codes)
 
 
 def _plain(configuration: dict) -> dict:

@@ -12,8 +12,9 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-# The source tree, and the folder of scripted modules of an installed extension, in which this file does not lie.
-BACKEND_FOLDERS = (HERE.parent, HERE.parent / "qt-scripted-modules", HERE)
+# The source tree; the folder of scripted modules of an installed extension, beside which this file lies; the same in a
+# build tree of several configurations, where it lies one folder deeper.
+BACKEND_FOLDERS = (HERE.parent, HERE.parent / "qt-scripted-modules", HERE.parents[1] / "qt-scripted-modules", HERE)
 
 
 def find_backend() -> None:
@@ -27,7 +28,9 @@ def find_backend() -> None:
 def build_parser() -> argparse.ArgumentParser:
     """The command's options; LatentRegistrationTrain.xml describes the same ones to Slicer."""
     parser = argparse.ArgumentParser(
-        prog="LatentRegistrationTrain", description="Train a learned deformable registration on a folder of images."
+        prog="LatentRegistrationTrain",
+        description="Train a learned deformable registration on a folder of images.",
+        allow_abbrev=False,
     )
     data = parser.add_argument_group("Data")
     data.add_argument("--images", required=True, help="folder of images, one file each")
@@ -38,6 +41,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     data.add_argument("--output", required=True, help="folder of checkpoint, logs and the finished model")
 
+    parser.add_argument(
+        "--model",
+        default="gradient",
+        choices=["gradient", "probabilistic"],
+        help="gradient: explorable components; probabilistic: velocities from a low-dimensional code, also on cine series",
+    )
+
     network = parser.add_argument_group("Network")
     network.add_argument("--grid", default="", help="lengths along k,j,i; empty for the smallest that holds all images")
     network.add_argument(
@@ -46,6 +56,24 @@ def build_parser() -> argparse.ArgumentParser:
     network.add_argument("--widths", default="16,32,64,128", help="channels at 1/2, 1/4, 1/8, ... of the grid")
     network.add_argument("--code-channels", type=int, default=64, help="channels of the latent code")
     network.add_argument("--skips", action="store_true", help="skip connections: more accurate, not explorable alone")
+
+    probabilistic = parser.add_argument_group("Probabilistic model")
+    probabilistic.add_argument("--latent", type=int, default=32, help="dimension of the code")
+    probabilistic.add_argument("--scales", type=int, default=3, help="velocity fields, at 1, 1/2, 1/4, ... of the grid")
+    probabilistic.add_argument(
+        "--smoothing", type=float, default=3.0, help="of the velocities, mm (standard deviation)"
+    )
+    probabilistic.add_argument("--largest-velocity", type=float, default=20.0, help="bound of each component, mm")
+    probabilistic.add_argument("--context", default="", help="channels of features of the moving image, fine to coarse")
+    probabilistic.add_argument("--spacings", default="", help="mm of the grid along k,j,i, where they differ")
+    probabilistic.add_argument(
+        "--frame", default="patient", choices=["patient", "image"], help="axes of the grid: the body's or the image's"
+    )
+    probabilistic.add_argument("--likelihood-weight", type=float, default=5000.0, help="against the code's prior")
+    probabilistic.add_argument(
+        "--reference-share", type=float, default=0.4, help="of pairs of end-diastole and -systole"
+    )
+    probabilistic.add_argument("--pairs-per-case", type=int, default=4, help="drawn from each series in an epoch")
 
     losses = parser.add_argument_group("Losses")
     losses.add_argument("--similarity-weight", type=float, default=1.0, help="local correlation")
@@ -81,7 +109,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--max-minutes", type=float, default=0.0, help="stop after so long, to be resumed; 0 for no limit"
     )
     training.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    training.add_argument("--mixed-precision", action="store_true", help="bfloat16 where it is safe")
+    training.add_argument("--mixed-precision", action="store_true", help="bfloat16 where it is safe and fast")
     training.add_argument("--seed", type=int, default=0)
     training.add_argument("--initialize", default="", help="model to start from: a name or a folder")
     training.add_argument("--resume", action="store_true", help="go on from the checkpoint in the output folder")
@@ -93,8 +121,29 @@ def build_parser() -> argparse.ArgumentParser:
     card.add_argument("--licence", default="", help="licence of the training data")
     card.add_argument("--components", type=int, default=32, help="principal components of the latent codes")
     parser.add_argument("--slicer-progress", action="store_true", help=argparse.SUPPRESS)
+    # A panel cannot send Ctrl-C on every system; it creates the file of --stop-file=NAME instead.
+    parser.add_argument("--stop-file", default="", help=argparse.SUPPRESS)
     return parser
 
+
+# What else the options mean by default where the model is the probabilistic one.
+PROBABILISTIC_DEFAULTS = {
+    "widths": "16,32,32",
+    "code_channels": 4,
+    "window": 9,
+    "overlap_weight": 0.0,
+    "smoothness_weight": 0.0,
+    "folding_weight": 0.0,
+    "rotation": 20.0,
+    "translation": 3.0,
+    "zoom": 0.1,
+    "elastic": 2.0,
+    "elastic_spacing": 25.0,
+    "gamma": 0.2,
+    "bias": 0.15,
+    "noise": 0.02,
+    "group_size": 2,
+}
 
 LEAST = {"epochs": 1, "group_size": 2, "groups_per_step": 1, "code_channels": 1, "components": 1, "elastic_spacing": 1}
 """Least values of those options of which zero makes no sense; no other number but the seed may be negative."""
@@ -135,6 +184,10 @@ def request_from(arguments: argparse.Namespace):
         return kind(**{**taken, **renamed})
 
     check_ranges(arguments)
+    if arguments.model == "probabilistic":
+        from LatentRegistrationLib.probabilistic_request import request_from_options
+
+        return request_from_options(arguments, shareable_command(arguments.words))
     widths, grid = numbers("widths"), numbers("grid")
     if len(grid) not in (0, 2, 3):
         raise InputError(f"--grid takes two or three lengths, not {len(grid)}.")
@@ -173,30 +226,66 @@ def request_from(arguments: argparse.Namespace):
 
 def shareable_command(words: list[str]) -> str:
     """The command line for the model's card, folders without their path: cards travel, home directories should not."""
-    shown = [Path(word).name if "/" in word and Path(word).exists() else word for word in words]
-    return shlex.join(["LatentRegistrationTrain", *(word for word in shown if word != "--resume")])
+    shown = [Path(word).name if len(Path(word).parts) > 1 and Path(word).exists() else word for word in words]
+    of_this_run = ("--resume", "--slicer-progress", "--stop-file=")
+    return shlex.join(["LatentRegistrationTrain", *(word for word in shown if not word.startswith(of_this_run))])
+
+
+OUT_OF_MEMORY = (
+    "The memory is not enough for this training: choose a coarser grid (--spacing), fewer cases per group "
+    "(--group-size 2), or --device cpu where it was the GPU's."
+)
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether an exception tells that the memory of the GPU, or of the computer, was not enough."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return bool(names & {"OutOfMemoryError", "MemoryError"}) or "can't allocate memory" in str(error)
+
+
+def settle_precision(arguments: argparse.Namespace) -> None:
+    """Leave mixed precision out where it would be slower."""
+    from LatentRegistrationLib.model import checked_device, has_fast_bfloat16
+
+    if arguments.mixed_precision and not has_fast_bfloat16(checked_device(arguments.device)):
+        arguments.mixed_precision = False
+        print("single precision: bfloat16 would be slower on this device", flush=True)
 
 
 def main(words: list[str]) -> int:
     """Run the command; 0 when it finished, 2 after one sentence about what is wrong, 130 when it was interrupted."""
     find_backend()
-    arguments = build_parser().parse_args(words)
+    parser = build_parser()
+    arguments = parser.parse_args(words)
+    if arguments.model == "probabilistic":
+        parser.set_defaults(**PROBABILISTIC_DEFAULTS)
+        arguments = parser.parse_args(words)
     arguments.words = words
-    from DeformationLib.errors import InputError
-    from DeformationLib.progress import console_progress, slicer_progress
+    from DeformationLib.errors import Cancelled, InputError
+    from DeformationLib.progress import console_progress, progress_until_file, slicer_progress
 
     in_terminal = sys.stderr.isatty()
     progress = slicer_progress() if arguments.slicer_progress or not in_terminal else console_progress("Training")
     try:
+        from LatentRegistrationLib.probabilistic_training import ProbabilisticTrainingRun
         from LatentRegistrationLib.training_run import TrainingRun
 
-        TrainingRun(request_from(arguments), progress, lambda line: print(line, flush=True)).train()
+        if arguments.stop_file:
+            progress = progress_until_file(progress, arguments.stop_file)
+        settle_precision(arguments)
+        run = ProbabilisticTrainingRun if arguments.model == "probabilistic" else TrainingRun
+        run(request_from(arguments), progress, lambda line: print(line, flush=True)).train()
     except InputError as error:
         print(f"LatentRegistrationTrain: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except (Cancelled, KeyboardInterrupt):
         print("LatentRegistrationTrain: interrupted; --resume goes on from the last epoch.", file=sys.stderr)
         return 130
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        print(f"LatentRegistrationTrain: {OUT_OF_MEMORY}", file=sys.stderr)
+        return 2
     return 0
 
 

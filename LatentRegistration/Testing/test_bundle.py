@@ -6,7 +6,7 @@ import os
 import pytest
 import torch
 
-from DeformationLib import bundle
+from DeformationLib import bundle, catalogue
 from DeformationLib.errors import InputError
 from LatentRegistrationLib.model import RegistrationModel
 
@@ -20,7 +20,7 @@ def write(folder, weights=WEIGHTS, **changes):
 
 def edit_card(folder, **changes):
     """Change keys of the card on disk; None removes one."""
-    path = folder / bundle.CARD
+    path = folder / catalogue.CARD
     card = {**json.loads(path.read_text(encoding="utf-8")), **changes}
     path.write_text(json.dumps({key: value for key, value in card.items() if value is not None}), encoding="utf-8")
 
@@ -37,26 +37,26 @@ class Intruder:
 
 def test_what_is_written_is_read(tmp_path):
     folder = write(tmp_path / "model", name="kidneys")
-    card = bundle.read_card(folder)
+    card = catalogue.read_card(folder)
     assert card["name"] == "kidneys"
-    assert card["format"] == bundle.FORMAT
+    assert card["format"] == catalogue.FORMAT
     weights = bundle.read_weights(folder, card)
     assert weights["network"]["weight"].dtype == torch.float32
     assert torch.equal(weights["network"]["weight"], WEIGHTS["network"]["weight"])
     assert weights["network"]["steps"] == 3
-    assert sorted(path.name for path in folder.iterdir()) == [bundle.CARD, bundle.WEIGHTS]
+    assert sorted(path.name for path in folder.iterdir()) == [catalogue.CARD, catalogue.WEIGHTS]
 
 
 def test_a_view_is_written_without_what_is_behind_it(tmp_path):
     folder = write(tmp_path / "model", {"part": torch.zeros(1_000_000)[:10]})
-    assert (folder / bundle.WEIGHTS).stat().st_size < 10_000
+    assert (folder / catalogue.WEIGHTS).stat().st_size < 10_000
 
 
 def test_values_beyond_half_precision_survive(tmp_path):
     """Variances of codes easily pass 65504, where half precision ends."""
     variances = torch.tensor([2.5e6, 3.0e4, 1.0])
     folder = write(tmp_path / "model", {"decomposition": {"explained_variance": variances}})
-    read = bundle.read_weights(folder, bundle.read_card(folder))["decomposition"]["explained_variance"]
+    read = bundle.read_weights(folder, catalogue.read_card(folder))["decomposition"]["explained_variance"]
     torch.testing.assert_close(read, variances, rtol=1e-3, atol=0)
 
 
@@ -64,35 +64,35 @@ def test_the_hash_is_that_of_the_file(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"abc")
     # The example of FIPS 180-4.
-    assert bundle.file_hash(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert catalogue.file_hash(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
 def test_weights_that_the_card_does_not_describe_are_refused(tmp_path):
     folder = write(tmp_path / "model")
-    with open(folder / bundle.WEIGHTS, "ab") as stream:
+    with open(folder / catalogue.WEIGHTS, "ab") as stream:
         stream.write(b"\0")
     with pytest.raises(InputError, match="SHA-256 differs"):
-        bundle.read_weights(folder, bundle.read_card(folder))
+        bundle.read_weights(folder, catalogue.read_card(folder))
 
 
 def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(tmp_path):
     trap = tmp_path / "the code ran"
     folder = write(tmp_path / "model")
-    torch.save({"network": Intruder(trap)}, folder / bundle.WEIGHTS)
-    edit_card(folder, weights_sha256=bundle.file_hash(folder / bundle.WEIGHTS))
+    torch.save({"network": Intruder(trap)}, folder / catalogue.WEIGHTS)
+    edit_card(folder, weights_sha256=catalogue.file_hash(folder / catalogue.WEIGHTS))
     with pytest.raises(InputError, match="could run code"):
-        bundle.read_weights(folder, bundle.read_card(folder))
+        bundle.read_weights(folder, catalogue.read_card(folder))
     assert not trap.exists()
     # The trap itself works: otherwise this test would prove nothing.
-    torch.load(folder / bundle.WEIGHTS, weights_only=False)
+    torch.load(folder / catalogue.WEIGHTS, weights_only=False)
     assert trap.exists()
 
 
 def test_missing_weights_are_refused(tmp_path):
     folder = write(tmp_path / "model")
-    (folder / bundle.WEIGHTS).unlink()
+    (folder / catalogue.WEIGHTS).unlink()
     with pytest.raises(InputError, match=r"has no weights\.pt"):
-        bundle.read_weights(folder, bundle.read_card(folder))
+        bundle.read_weights(folder, catalogue.read_card(folder))
 
 
 @pytest.mark.parametrize("key", ["format", "name", "model", "grid", "weights_sha256"])
@@ -100,30 +100,30 @@ def test_a_card_without_a_key_is_refused(tmp_path, key):
     folder = write(tmp_path / "model")
     edit_card(folder, **{key: None})
     with pytest.raises(InputError, match=f"lacks {key}"):
-        bundle.read_card(folder)
+        catalogue.read_card(folder)
 
 
 def test_a_card_of_a_newer_version_is_refused(tmp_path):
     folder = write(tmp_path / "model")
     # Of which nothing else may be expected.
-    (folder / bundle.CARD).write_text(json.dumps({"format": bundle.FORMAT + 1}), encoding="utf-8")
+    (folder / catalogue.CARD).write_text(json.dumps({"format": catalogue.FORMAT + 1}), encoding="utf-8")
     with pytest.raises(InputError, match="newer version.*update"):
-        bundle.read_card(folder)
+        catalogue.read_card(folder)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1, 2]", '"card"'])
 def test_a_file_that_is_no_card_is_refused(tmp_path, text):
     folder = write(tmp_path / "model")
-    (folder / bundle.CARD).write_text(text, encoding="utf-8")
+    (folder / catalogue.CARD).write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match="install the model again"):
-        bundle.read_card(folder)
+        catalogue.read_card(folder)
 
 
 def test_a_format_that_is_no_number_is_refused(tmp_path):
     folder = write(tmp_path / "model")
     edit_card(folder, format="two")
     with pytest.raises(InputError, match="install the model again"):
-        bundle.read_card(folder)
+        catalogue.read_card(folder)
 
 
 def test_models_are_found_by_name_by_folder_and_in_further_folders(tmp_path, monkeypatch):
@@ -132,18 +132,18 @@ def test_models_are_found_by_name_by_folder_and_in_further_folders(tmp_path, mon
     write(second / "liver")
     write(second / "spleen")
     (second / "no model").mkdir()
-    monkeypatch.setenv(bundle.FOLDERS_VARIABLE, os.pathsep.join([str(first), str(second), str(tmp_path / "missing")]))
-    assert bundle.find_bundle("liver") == first / "liver"
-    assert bundle.find_bundle("spleen") == second / "spleen"
-    assert bundle.find_bundle(second / "liver") == second / "liver"
-    assert "no model" not in bundle.catalogue()
+    monkeypatch.setenv(catalogue.FOLDERS_VARIABLE, os.pathsep.join([str(first), str(second), str(tmp_path / "missing")]))
+    assert catalogue.find_bundle("liver") == first / "liver"
+    assert catalogue.find_bundle("spleen") == second / "spleen"
+    assert catalogue.find_bundle(second / "liver") == second / "liver"
+    assert "no model" not in catalogue.catalogue()
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones(tmp_path, monkeypatch):
     write(tmp_path / "liver")
-    monkeypatch.setenv(bundle.FOLDERS_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(catalogue.FOLDERS_VARIABLE, str(tmp_path))
     with pytest.raises(InputError, match="no model 'kidney'.*liver"):
-        bundle.find_bundle("kidney")
+        catalogue.find_bundle("kidney")
 
 
 def test_weights_of_another_network_are_refused(tmp_path):
@@ -210,7 +210,7 @@ def test_an_unknown_device_is_refused(make_bundle, device):
 
 def test_an_incomplete_decomposition_is_refused(make_bundle):
     folder = make_bundle()
-    card = bundle.read_card(folder)
+    card = catalogue.read_card(folder)
     weights = bundle.read_weights(folder, card)
     del weights["decomposition"]["mean"]
     bundle.write_bundle(folder, card, weights)

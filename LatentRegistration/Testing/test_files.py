@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pytest
 
+from DeformationLib import files
 from DeformationLib.errors import InputError
 from DeformationLib.files import atomic_path, make_folder, write_json
 
@@ -68,3 +69,23 @@ def test_json_holds_what_strict_readers_accept(tmp_path):
     assert "NaN" not in text
     assert "Infinity" not in text
     assert json.loads(text) == {"1": 0.5, "nan": None, "array": [1.0, None], "path": str(tmp_path), "pair": [1, 2]}
+
+
+def test_a_file_that_another_process_reads_is_replaced_a_moment_later(tmp_path, monkeypatch):
+    """Windows refuses to replace an open file."""
+    refusals, replace = [PermissionError(13, "in use"), PermissionError(13, "in use")], os.replace
+
+    def replace_when_free(source, target):
+        if refusals:
+            raise refusals.pop()
+        replace(source, target)
+
+    monkeypatch.setattr(files.os, "replace", replace_when_free)
+    monkeypatch.setattr(files.time, "sleep", lambda seconds: None)
+    with atomic_path(tmp_path / "log.csv") as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "log.csv").read_text() == "new"
+    refusals.extend(PermissionError(13, "in use") for _ in range(5))
+    with pytest.raises(InputError, match=r"log\.csv cannot be written .*in use"), atomic_path(tmp_path / "log.csv"):
+        pass
+    assert os.listdir(tmp_path) == ["log.csv"]

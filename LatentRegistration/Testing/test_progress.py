@@ -7,7 +7,7 @@ import time
 import pytest
 
 from DeformationLib.errors import Cancelled
-from DeformationLib.progress import Progress, console_progress, slicer_progress
+from DeformationLib.progress import Progress, console_progress, progress_until_file, slicer_progress
 
 
 @pytest.fixture
@@ -183,3 +183,13 @@ def test_slicer_gets_its_tags_flushed():
         "<filter-progress>0.4</filter-progress>",
         "<filter-progress>0.5</filter-progress>",
     ]
+
+
+def test_a_file_cancels(progress, heard, tmp_path):
+    stoppable = progress_until_file(progress, tmp_path / "stop")
+    stoppable.part(0.0, 0.5).report(0.5, "Training")
+    (tmp_path / "stop").touch()
+    with pytest.raises(Cancelled):
+        stoppable.part(0.0, 0.5).report(1.0)
+    assert heard == [(0.25, "Training"), (0.5, "Training")]
+    assert not progress.cancelled

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from DeformationLib.bundle import read_card, read_weights
+from DeformationLib.bundle import read_weights
+from DeformationLib.catalogue import read_card
 from DeformationLib.image_io import read_image, read_labels, write_image
 from DeformationLib.training import TrainingOptions
 from LatentRegistrationLib.model import RegistrationModel
@@ -124,9 +125,13 @@ def test_a_run_in_two_parts_equals_one(train, tmp_path, monkeypatch):
 def test_resuming_another_configuration_is_refused(train, tmp_path, blob_folders, capsys):
     assert train("--epochs 1") == 0
     before = (tmp_path / "output" / "checkpoint.pt").read_bytes()
-    for words, labelled in (("--epochs 2", True), ("--epochs 1 --skips", True), ("--epochs 1", False)):
+    for words, labelled, differing in (
+        ("--epochs 2", True, "epochs"),
+        ("--epochs 1 --skips --window 7", True, "skips, window"),
+        ("--epochs 1", False, "labels"),
+    ):
         assert train(f"{words} --resume", labelled=labelled) == 2
-        assert "other output folder" in capsys.readouterr().err.replace("another", "other")
+        assert f"({differing} differ): resume with the same settings" in capsys.readouterr().err
     assert train("--resume", output="empty") == 2
     assert "no checkpoint to resume from" in capsys.readouterr().err
     assert (tmp_path / "output" / "checkpoint.pt").read_bytes() == before
@@ -321,3 +326,77 @@ def test_each_process_has_its_own_gpu(monkeypatch):
     assert Processes.own_device("cuda") == "cuda:3"
     assert Processes.own_device("cuda:1") == "cuda:1"
     assert Processes.own_device("cpu") == "cpu"
+
+
+def test_a_stopped_run_leaves_the_model_of_its_best_epoch_and_can_be_resumed(train, tmp_path, monkeypatch, capsys):
+    assert train("--epochs 3") == 0
+    stop_file, begin_epoch = tmp_path / "stop", TrainingRun._begin_epoch
+
+    def ask_to_stop_in_the_second_epoch(run, epoch):
+        begin_epoch(run, epoch)
+        if epoch == 1 and run.request.output.name == "stopped" and not run.request.resume:
+            stop_file.touch()
+
+    monkeypatch.setattr(TrainingRun, "_begin_epoch", ask_to_stop_in_the_second_epoch)
+    assert train(f"--epochs 3 --stop-file={stop_file}", output="stopped") == 130
+    assert "interrupted; --resume" in capsys.readouterr().err
+    folder = tmp_path / "stopped"
+    assert len(log_of(folder)) == 1
+    card = read_card(folder / "model")
+    assert card["training"]["epochs"] == 1
+    assert "stop-file" not in card["training"]["command"]
+    RegistrationModel.load(folder / "model", "cpu")
+    stop_file.unlink()
+    assert train(f"--epochs 3 --resume --stop-file={stop_file}", output="stopped") == 0
+    whole, parts = weights_in(tmp_path / "output"), weights_in(folder)
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+    assert read_card(folder / "model")["training"]["epochs"] == 3
+
+
+def test_a_run_that_is_stopped_before_its_first_epoch_leaves_no_model(train, tmp_path, monkeypatch):
+    (tmp_path / "stop").touch()
+    assert train(f"--stop-file={tmp_path / 'stop'}") == 130
+
+    def interrupt(run, epoch):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(TrainingRun, "_begin_epoch", interrupt)
+    assert train() == 130
+    assert not (tmp_path / "output" / "model").exists()
+
+
+def test_a_training_that_never_had_a_finite_loss_is_told_in_one_sentence(train, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(TrainingRun, "validate", lambda run, objective: {"score": float("nan")})
+    assert train() == 2
+    assert "finite loss" in capsys.readouterr().err
+    assert not (tmp_path / "output" / "model").exists()
+
+
+def test_the_log_tells_the_learning_rate(train, tmp_path):
+    assert train("--learning-rate 0.01 --warmup 1") == 0
+    rates = [float(row["learning_rate"]) for row in log_of(tmp_path / "output")]
+    assert rates[0] == 0.01
+    assert 0 < rates[1] < 0.01
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_mixed_precision_is_left_out_where_it_would_be_slower(command, monkeypatch, capsys, fast):
+    from LatentRegistrationLib import model
+
+    monkeypatch.setattr(model, "has_fast_bfloat16", lambda device: fast)
+    arguments = _parsed(command, "--images a --output b --device cpu --mixed-precision")
+    command.settle_precision(arguments)
+    assert command.request_from(arguments).options.mixed_precision is fast
+    assert ("single precision" in capsys.readouterr().out) is not fast
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), torch.OutOfMemoryError("CUDA"), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
+)
+def test_memory_that_is_not_enough_is_told_in_one_sentence(train, monkeypatch, capsys, error):
+    def fail(run, epoch):
+        raise error
+
+    monkeypatch.setattr(TrainingRun, "_begin_epoch", fail)
+    assert train() == 2
+    assert "memory is not enough" in capsys.readouterr().err
