@@ -96,9 +96,23 @@ def test_collapsible_group_box():
     box.collapsed = True
     assert not label.visible
     assert not box.checked
+    collapsed_height = box.maximumHeight
+    box.collapsedHeight = 0
+    assert box.maximumHeight == collapsed_height - 14 > 0
     box.checked = True
     assert not box.collapsed
     assert label.visible
+
+
+def test_collapsible_group_box_has_an_arrow():
+    pictures = []
+    for cls in (ctk.ctkCollapsibleGroupBox, qt.QGroupBox):
+        box = cls()
+        box.title, box.checkable = "Advanced", True
+        box.resize(150, 40)
+        pictures.append(box.grab().toImage())
+        assert box.checked
+    assert pictures[0] != pictures[1]
 
 
 def test_slider_widget_keeps_its_value_unrounded_and_in_range():

@@ -50,16 +50,16 @@ def test_messages_need_a_main_window(caplog):
 def test_messages(window):
     assert slicer.util.mainWindow() is window
     with dialogs.answer("OK") as seen:
-        slicer.util.errorDisplay("No volume.", windowTitle="Apply", detailedText="traceback", informativeText="Choose one.")
+        slicer.util.errorDisplay(
+            "No volume.", windowTitle="Apply", detailedText="traceback", informativeText="Choose one."
+        )
     (message,) = seen
     assert (message.kind, message.title, message.text) == ("ctkMessageBox", "Apply", "No volume.")
     assert (message.informative_text, message.detailed_text) == ("Choose one.", "traceback")
     assert "OK" in message.buttons
 
 
-@pytest.mark.parametrize(
-    ("answer", "result"), [("Yes", True), ("No", False), (qt.QMessageBox.Yes, True)]
-)
+@pytest.mark.parametrize(("answer", "result"), [("Yes", True), ("No", False), (qt.QMessageBox.Yes, True)])
 def test_questions(window, answer, result):
     with dialogs.answer(answer) as seen:
         assert slicer.util.confirmYesNoDisplay("Sure?") is result

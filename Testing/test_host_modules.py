@@ -12,7 +12,7 @@ from Testing.SlicerHost import modules
 from Testing.SlicerHost.application import load_module
 from Testing.SlicerHost.pythonqt import expected_errors
 
-SOURCE = '''
+SOURCE = """
 import qt
 import slicer
 from slicer.i18n import tr as _
@@ -76,7 +76,7 @@ class HostExampleTest(ScriptedLoadableModuleTest):
         self.setUp()
         self.delayDisplay("Testing")
         HostExampleTest.ran = keywords
-'''
+"""
 
 UI = """<ui version="4.0"><class>HostExample</class><widget class="qMRMLWidget" name="HostExample">
  <layout class="QVBoxLayout" name="box">

@@ -311,7 +311,7 @@ def test_bundled_models_are_listed_and_kept(logic):
 def test_warnings_of_the_inverse_reach_the_log(logic, pair, monkeypatch, caplog):
     from LatentRegistrationLib import model
 
-    monkeypatch.setattr(model, "_inverse_warnings", lambda displacement, inverse: ["The inverse is inexact."])
+    monkeypatch.setattr(model, "_inverse_warnings", lambda *_fields, **_options: ["The inverse is inexact."])
     logic.registerVolumes(*pair[:2], "phantom")
     assert "inexact" not in caplog.text
     logic.registerVolumes(*pair[:2], "phantom", inverse=True)

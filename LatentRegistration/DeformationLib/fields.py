@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .progress import Progress
+
 _INTERPOLATION_OF_DIMENSION = {2: "bilinear", 3: "trilinear"}
 
 
@@ -101,7 +103,11 @@ def _plus_one(derivatives: Tensor, axis: int) -> Tensor:
 
 
 def invert(
-    displacement: Tensor, initial: Tensor | None = None, iterations: int = 30, tolerance: float = 0.05
+    displacement: Tensor,
+    initial: Tensor | None = None,
+    iterations: int = 30,
+    tolerance: float = 0.05,
+    progress: Progress | None = None,
 ) -> Tensor:
     """Displacement of ``phi^-1`` by the damped fixed point ``w(y) = -u(y + w(y))``.
 
@@ -114,19 +120,24 @@ def invert(
         initial: where to start; by default ``-u``.
         iterations: at most so many, on each grid.
         tolerance: stop when the last correction's root mean square is below it, in voxels.
+        progress: can cancel between iterations.
     """
+    progress = progress or Progress()
     inverse = -displacement if initial is None else initial
     size = tuple(displacement.shape[2:])
     if min(size) >= 16:
         half = tuple(length // 2 for length in size)
         start = resize_field(inverse, half)
-        coarse = _iterate_inverse(resize_field(displacement, half), start, iterations, tolerance)
+        coarse = _iterate_inverse(resize_field(displacement, half), start, iterations, tolerance, progress)
         inverse = inverse + resize_field(coarse - start, size)
-    return _iterate_inverse(displacement, inverse, iterations, tolerance)
+    return _iterate_inverse(displacement, inverse, iterations, tolerance, progress)
 
 
-def _iterate_inverse(displacement: Tensor, inverse: Tensor, iterations: int, tolerance: float) -> Tensor:
+def _iterate_inverse(
+    displacement: Tensor, inverse: Tensor, iterations: int, tolerance: float, progress: Progress
+) -> Tensor:
     for _ in range(iterations):
+        progress.raise_if_cancelled()
         correction = warp(displacement, inverse).add_(inverse)
         # Away from the solution the full step may overshoot; near it, it is what converges fastest.
         largest = float(correction.abs().amax())

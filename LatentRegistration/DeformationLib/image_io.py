@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from .errors import InputError
 from .files import atomic_path
-from .image import Image, as_labels, check_intensities
+from .image import Image, as_labels, check_intensities, check_scalar
 
 
 def read_image(path: str | os.PathLike) -> Image:
@@ -36,6 +36,16 @@ def read_labels(path: str | os.PathLike) -> Image:
     whole numbers.
     """
     return as_labels(_read(path), str(path))
+
+
+def read_mask(path: str | os.PathLike) -> Image:
+    """Read a mask from a file, as it is: every value but 0 counts (see `masks.mask_on_grid`).
+
+    Raises `InputError` for a missing file, one that is no image, several volumes, and vector pixels.
+    """
+    mask = _read(path)
+    check_scalar(mask, str(path))
+    return mask
 
 
 def write_image(image: Image, path: str | os.PathLike) -> Path:

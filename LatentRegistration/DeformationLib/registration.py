@@ -12,9 +12,9 @@ import SimpleITK as sitk
 
 from . import metrics
 from .files import make_folder, write_json
-from .geometry import Geometry
 from .image import Image, as_labels, check_same_grid, resample
 from .image_io import write_image
+from .masks import cropped
 from .progress import Progress
 from .sampling import grid_coordinates, inside, interpolate, sample_on_grid
 
@@ -23,7 +23,10 @@ _VOXELS_PER_SLAB = 2**17
 
 
 class _ComputedWhenAsked:
-    """A field of a dataclass whose value may be given as a function of the object, called when it is first read."""
+    """A field of a dataclass whose value may be given as a function, called when it is first read.
+
+    The function takes the object and a `Progress`.
+    """
 
     def __set_name__(self, owner, name):
         self._name = f"_{name}"
@@ -33,7 +36,7 @@ class _ComputedWhenAsked:
             raise AttributeError(self._name)  # so that dataclasses see no default
         value = vars(instance)[self._name]
         if callable(value):
-            value = vars(instance)[self._name] = value(instance)
+            value = vars(instance)[self._name] = value(instance, Progress())
         return value
 
     def __set__(self, instance, value):
@@ -48,13 +51,18 @@ class RegistrationResult:
     displacement          (k, j, i, 3) on the fixed grid, components x, y, z, LPS mm, from fixed to moving: the point p
                           of the fixed image shows what lies at p + displacement(p) in the moving image
     inverse_displacement  the same on the moving grid, from moving to fixed; given as an image, or as a function of the
-                          result that computes it when it is first asked for
+                          result and a progress that computes it when it is first asked for
     velocity              stationary velocity field, in the same units, of models that have one
     model                 name of what registered them
     seconds               what each step took
     warnings              sentences for the user: inputs unlike the training data, and so on
-    similarity_before     the model's similarity of the images before and after, greater for more alike
-    similarity_after
+    similarity_before     the model's similarity of the images before and after the deformation, greater for more alike;
+    similarity_after      both after the initial alignment
+    similarity_name       what that is
+    alignment             what was done first, see `alignment.initial_alignment`
+    alignment_matrix      4x4 from fixed to moving points, LPS mm; a part of the displacement
+    deformed              slices (k, j, i) of the fixed grid outside which the displacement is no more than that; all of
+                          the grid where None
 
     >>> result = model.register(fixed, moving)
     >>> aligned = result.warp(moving)
@@ -71,6 +79,10 @@ class RegistrationResult:
     warnings: list[str] = field(default_factory=list)
     similarity_before: float | None = None
     similarity_after: float | None = None
+    similarity_name: str = "similarity"
+    alignment: str = ""
+    alignment_matrix: np.ndarray | None = None
+    deformed: tuple[slice, slice, slice] | None = None
 
     def __post_init__(self):
         _check_displacement(self.displacement, self.fixed, "fixed")
@@ -83,14 +95,31 @@ class RegistrationResult:
         lines = [
             f"Registration with {self.model or 'an unnamed model'} in {sum(self.seconds.values()):.2f} s",
             f"  displacement        {length.mean():.2f} mm on average, {length.max():.2f} mm at most",
-            f"  folded voxels       {metrics.folding_percent(self.jacobian().array):.3f} %",
+            f"  folded voxels       {self.folding_percent():.3f} %",
             f"  inverse consistency {inverse_consistency:.3f} mm",
         ]
         if self.similarity_before is not None and self.similarity_after is not None:
             lines.append(
                 f"  similarity          {self.similarity_before:.4f} before, {self.similarity_after:.4f} after"
             )
+        if self.alignment:
+            lines.append(f"  initial alignment   {self.alignment}")
         return "\n".join(lines + [f"  warning: {warning}" for warning in self.warnings])
+
+    def one_line(self) -> str:
+        """Seconds, similarity and folding in one line, as under a progress bar.
+
+        >>> result.one_line()
+        '0.21 s · local correlation 0.31 → 0.58 · 0.00 % folded'
+        """
+        parts = [f"{sum(self.seconds.values()):.2f} s"]
+        before, after = (
+            "–" if value is None or np.isnan(value) else f"{value:.2f}"
+            for value in (self.similarity_before, self.similarity_after)
+        )
+        if after != "–":
+            parts.append(f"{self.similarity_name} {before} → {after}")
+        return " · ".join([*parts, f"{self.folding_percent():.2f} % folded"])
 
     def warp(
         self,
@@ -120,9 +149,31 @@ class RegistrationResult:
             return warp_labels(image, self.inverse_displacement, progress)
         return warp_image(image, self.inverse_displacement, padding, progress)
 
-    def jacobian(self) -> Image:
+    def invert(self, progress: Progress | None = None) -> Image:
+        """`inverse_displacement`, where it takes time with a progress that reports and cancels."""
+        given = vars(self)["_inverse_displacement"]
+        if callable(given):
+            self.inverse_displacement = given(self, progress or Progress())
+        return self.inverse_displacement
+
+    def jacobian(self, progress: Progress | None = None) -> Image:
         """Jacobian determinant of the deformation on the fixed grid: 1 keeps volume, below 0 folds."""
-        return jacobian_determinant(self.displacement)
+        return jacobian_determinant(self.displacement, progress)
+
+    def folding_percent(self, progress: Progress | None = None) -> float:
+        """Share of the fixed image's voxels where the Jacobian determinant is 0 or less; computed once."""
+        if "_folding_percent" not in vars(self):
+            shape = self.displacement.geometry.shape_kji
+            region = self.deformed or tuple(slice(0, n) for n in shape)
+            # A voxel more on each side, for the differences.
+            wider = tuple(slice(max(a.start - 1, 0), min(a.stop + 1, n)) for a, n in zip(region, shape, strict=True))
+            grid = cropped(self.displacement.geometry, wider) if all(a.stop > a.start for a in region) else None
+            folded = 0
+            if grid is not None:
+                part = Image.on_grid(self.displacement.array[wider], grid)
+                folded = int(np.count_nonzero(jacobian_determinant(part, progress).array <= 0))
+            self._folding_percent = 100 * folded / self.displacement.array[..., 0].size
+        return self._folding_percent
 
     def inverse_consistency(self) -> float:
         """Mean distance in mm from a fixed point to where the deformation and then its inverse bring it.
@@ -170,13 +221,13 @@ class RegistrationResult:
         progress = progress or Progress()
         progress.report(0.0, "Warping")
         images = {
-            "warped": self.warp(self.moving, progress=progress.part(0.0, 0.2)),
+            "warped": self.warp(self.moving, progress=progress.part(0.0, 0.1)),
             "displacement": self.displacement,
-            "inverse_displacement": self.inverse_displacement,
-            "jacobian": self.jacobian(),
+            "inverse_displacement": self.invert(progress.part(0.1, 0.2)),
+            "jacobian": self.jacobian(progress.part(0.2, 0.3)),
         }
         if moving_labels is not None:
-            images["warped_labels"] = self._warp_moving_labels(moving_labels, progress.part(0.2, 0.4))
+            images["warped_labels"] = self._warp_moving_labels(moving_labels, progress.part(0.3, 0.4))
         report = self._report(images["jacobian"], fixed_labels, moving_labels, images.get("warped_labels"))
         paths = {}
         for number, (name, image) in enumerate(images.items()):
@@ -198,9 +249,15 @@ class RegistrationResult:
         inverse_consistency = self.inverse_consistency()
         report = {
             "model": self.model,
+            "alignment": self.alignment,
+            "alignment_matrix": None if self.alignment_matrix is None else self.alignment_matrix.tolist(),
             "seconds": dict(self.seconds),
             "warnings": list(self.warnings),
-            "similarity": {"before": self.similarity_before, "after": self.similarity_after},
+            "similarity": {
+                "measure": self.similarity_name,
+                "before": self.similarity_before,
+                "after": self.similarity_after,
+            },
             "displacement_mm": {
                 "mean": float(length.mean()),
                 "percentile_95": float(np.percentile(length, 95)),
@@ -253,13 +310,15 @@ def warp_labels(labels: Image, displacement: Image, progress: Progress | None = 
     return Image.on_grid(sampled, grid)
 
 
-def jacobian_determinant(displacement: Image) -> Image:
+def jacobian_determinant(displacement: Image, progress: Progress | None = None) -> Image:
     """Determinant of d phi / d p for phi(p) = p + displacement(p), by physical position p, on the same grid.
 
     displacement  (k, j, i, 3), components x, y, z, LPS mm; the grid may be oblique, anisotropic or left-handed
     returns       (k, j, i), without unit; 1 for the identity and for translations
 
-    Central differences, one-sided at the border; exact for affine maps. Across a single slice nothing changes.
+    Central differences, one-sided at the border; exact for affine maps. Of a single slice it is the change of area, in
+    the plane into which most of the slice is carried and as seen from the side that most of it shows. Raises `Cancelled`
+    through `progress`.
     """
     grid = displacement.geometry
     determinant = np.empty(grid.shape_kji, dtype=np.float32)
@@ -271,6 +330,8 @@ def jacobian_determinant(displacement: Image) -> Image:
         slab = np.moveaxis(displacement.array[first : start + slices + 1], -1, 0)
         done = _determinant(np.ascontiguousarray(slab), grid.step)[start - first :][:slices]
         determinant[start : start + slices] = done
+        if progress is not None:
+            progress.report(min(1.0, (start + slices) / grid.size[2]))
     return displacement.with_array(determinant)
 
 
@@ -286,6 +347,11 @@ def _determinant(displacement: np.ndarray, step: np.ndarray) -> np.ndarray:
             column = column + np.gradient(displacement, axis=3 - axis)
         columns.append(column)
     a, b, c = columns
+    if displacement.shape[1] == 1 and min(displacement.shape[2:]) > 1:
+        area = np.cross(a, b, axis=0)
+        normal = area.mean(axis=(1, 2, 3))
+        length = np.linalg.norm(normal) * np.linalg.norm(np.cross(step[:, 0], step[:, 1]))
+        return np.tensordot(normal / max(length, 1e-12), area, 1)
     determinant = a[0] * (b[1] * c[2] - b[2] * c[1])
     determinant += a[1] * (b[2] * c[0] - b[0] * c[2])
     determinant += a[2] * (b[0] * c[1] - b[1] * c[0])
@@ -298,38 +364,6 @@ def displacement_to_sitk(displacement: Image) -> sitk.Image:
     SimpleITK moves the pixels of the image that it is given into the transform: hand it a fresh one each time.
     """
     return sitk.Cast(displacement.to_sitk(), sitk.sitkVectorFloat64)
-
-
-def network_field_to_physical(u_kji: Any, fixed_grid: Geometry, moving_grid: Geometry, target: Geometry) -> Image:
-    """A network's displacement in millimetres on the grid of an image.
-
-    u_kji        (3, k, j, i) NumPy array or torch tensor: displacement along k, j, i in voxels of the network grid
-    fixed_grid   where the network saw the fixed image, and where `u_kji` lives
-    moving_grid  where it saw the moving image; both have the same size, not necessarily the same place
-    target       the grid wanted, usually the fixed image's
-    returns      (k, j, i, 3), components x, y, z, LPS mm, float32
-
-    A point of the target becomes an index x of the fixed network grid, x + u(x) an index of the moving network grid,
-    and that a point again. u is linearly interpolated, and outside the network grid it has its value at the edge.
-    """
-    if hasattr(u_kji, "detach"):
-        u_kji = u_kji.detach().float().cpu().numpy()
-    u_kji = np.asarray(u_kji)
-    if u_kji.shape != (3, *fixed_grid.shape_kji) or fixed_grid.size != moving_grid.size:
-        raise ValueError(
-            f"A displacement of shape {u_kji.shape} does not fit network grids of shape {fixed_grid.shape_kji} and "
-            f"{moving_grid.shape_kji}."
-        )
-    # Turned into millimetres on the network grid, which is the smaller one: interpolation commutes with that.
-    u_mm = np.moveaxis(u_kji[::-1], 0, -1) @ moving_grid.step.T.astype(np.float32)
-    array = sample_on_grid(u_mm, fixed_grid, target)
-    # Everything else is affine in the target's index: the way through both network grids, less the point itself.
-    through = (moving_grid.ijk_to_lps @ fixed_grid.lps_to_ijk - np.eye(4)) @ target.ijk_to_lps
-    k, j, i = np.ogrid[tuple(slice(0, n) for n in target.shape_kji)]
-    for axis in range(3):
-        row = through[axis].astype(np.float32)
-        array[..., axis] += row[0] * i + row[1] * j + row[2] * k + row[3]
-    return Image.on_grid(array, target)
 
 
 def _compare_labels(fixed_labels: Image, moving_labels: Image, warped_labels: Image) -> dict[int, dict[str, float]]:

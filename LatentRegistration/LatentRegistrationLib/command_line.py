@@ -7,11 +7,13 @@ import csv
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import get_args
 
+from DeformationLib.alignment import Alignment
 from DeformationLib.errors import Cancelled, InputError
 from DeformationLib.files import atomic_path, make_folder
 from DeformationLib.image import check_same_grid
-from DeformationLib.image_io import read_image, read_labels, write_image
+from DeformationLib.image_io import read_image, read_labels, read_mask, write_image
 from DeformationLib.progress import console_progress
 
 
@@ -25,7 +27,15 @@ def build_parser() -> argparse.ArgumentParser:
     register.add_argument("--moving", required=True, help="image that is deformed")
     register.add_argument("--fixed-labels", help="label map of the fixed image, to measure the overlap")
     register.add_argument("--moving-labels", help="label map of the moving image, to be warped")
-    register.add_argument("--alignment", choices=["centres", "none"], default="centres", help="what to do first")
+    register.add_argument("--fixed-mask", help="where the structure of interest is in the fixed image, on any grid")
+    register.add_argument("--moving-mask", help="the same of the moving image")
+    register.add_argument(
+        "--alignment",
+        choices=get_args(Alignment),
+        default="centres",
+        help="what to do first: trust the positions, put the centres of the images (or masks) or their centres of mass "
+        "on each other, or align rigidly or affinely by the grey values",
+    )
     register.add_argument("--components", type=int, help="keep only so many principal components of the code")
     register.set_defaults(run=run_register)
 
@@ -71,10 +81,18 @@ def run_register(arguments: argparse.Namespace) -> None:
     fixed, moving = read_image(arguments.fixed), read_image(arguments.moving)
     fixed_labels = _labels_of(arguments.fixed_labels, fixed, arguments.fixed)
     moving_labels = _labels_of(arguments.moving_labels, moving, arguments.moving)
+    fixed_mask = read_mask(arguments.fixed_mask) if arguments.fixed_mask else None
+    moving_mask = read_mask(arguments.moving_mask) if arguments.moving_mask else None
     model = RegistrationModel.load(arguments.model, arguments.device)
     progress = console_progress("Registering")
     result = model.register(
-        fixed, moving, arguments.alignment, components=arguments.components, progress=progress.part(0.0, 0.5)
+        fixed,
+        moving,
+        arguments.alignment,
+        arguments.components,
+        progress.part(0.0, 0.5),
+        fixed_mask=fixed_mask,
+        moving_mask=moving_mask,
     )
     result.write(folder, fixed_labels, moving_labels, progress.part(0.5, 1.0))
     print(result)
@@ -136,7 +154,7 @@ def run_decompose(arguments: argparse.Namespace) -> None:
 
 def run_models(arguments: argparse.Namespace) -> None:
     """Print name and purpose of every installed model."""
-    from DeformationLib.bundle import catalogue, read_card
+    from DeformationLib.catalogue import catalogue, read_card
 
     for name, folder in catalogue().items():
         print(f"{name:24s} {read_card(folder)['purpose']}")

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from DeformationLib.errors import InputError
 from DeformationLib.image import Image
+from DeformationLib.masks import mask_box, mask_on_grid
+
+from .field_of_view import faded, fading_margin, grown, reaches_beyond
+from .suitability import suitability_warnings
 
 if TYPE_CHECKING:
     from .model import RegistrationModel
+
+_LIVE_MARGIN = 16
+"""Voxels in which a live displacement ends beyond the model's grid; more would cost more than the model itself."""
 
 
 class Explorer:
@@ -26,12 +35,31 @@ class Explorer:
     >>> deformed = warp_labels(labels, displacement)
     """
 
-    def __init__(self, model: RegistrationModel, image: Image) -> None:
+    def __init__(self, model: RegistrationModel, image: Image, structure: Image | None = None) -> None:
+        """Encode an image.
+
+        Args:
+            model: one with a decomposition.
+            image: any geometry.
+            structure: mask of what is to be deformed, on any grid, every value but 0. In an image that is larger than
+                what the model sees, the model looks there instead of at the centre.
+
+        Raises:
+            InputError: for a model without decomposition, an unusable image, and a mask that is empty or outside it.
+        """
+        if model.decomposition is None:
+            raise InputError(f"The model {model.name} has no latent decomposition: choose another model.")
         self._model, self._decomposition = model, model.decomposition
         self.image = image
-        self._seen = model.prepare(image)
-        self.coefficients: np.ndarray = self._decomposition.project(model.encode(self._seen))[0]
+        self._seen, box = model.prepare(image), None
+        if structure is not None and reaches_beyond(image.geometry, self._seen.geometry):
+            box = mask_box(mask_on_grid(structure, image, "The structure"))
+            self._seen = model.prepare(image, geometry=model.grid.around(box))
+        code = model.encode(self._seen)
+        self.coefficients: np.ndarray = self._decomposition.project(code)[0]
         """Coefficients of the image itself, ``(K,)``."""
+        self.warnings: list[str] = suitability_warnings(model, image, code, "explored", box)
+        """Sentences for the user where the image is unlike those that the model was trained on."""
 
     @property
     def count(self) -> int:
@@ -72,12 +100,49 @@ class Explorer:
         field = self.network_displacement(component, amplitude, amplitudes)
         return self._model.physical(field, self._seen, self._seen, self.image)
 
+    def live_displacement(self, deviations: Sequence[float]) -> Image:
+        """Displacement of the first components together, on the model's own grid instead of the image's.
+
+        It says the same as `displacement` where the model sees the image, at a cost that does not depend on the image:
+        for a picture that follows a slider. In a larger image it ends within a narrow margin. Safe in any thread.
+
+        Args:
+            deviations: amplitudes in standard deviations of the training population; missing ones are zero.
+
+        Returns:
+            ``(k, j, i, 3)`` components x, y, z in LPS mm, pull-back.
+
+        Raises:
+            InputError: for more amplitudes than the model has components.
+        """
+        field = self.network_displacement(amplitudes=self.amplitudes(deviations))
+        grid = self._seen.geometry
+        if reaches_beyond(self.image.geometry, grid):
+            margin = min(fading_margin(field), _LIVE_MARGIN)
+            field, grid = faded(field, margin), grown(grid, margin, self._model.grid.dimension)
+        return self._model.physical(field, self._seen, self._seen, replace(self._seen, geometry=grid))
+
+    def amplitudes(self, deviations: Sequence[float]) -> np.ndarray:
+        """Amplitudes in units of the code of ones in standard deviations of the training population, ``(K,)``.
+
+        Missing ones are zero. Raises `InputError` for more amplitudes than the model has components.
+        """
+        if len(deviations) > self.count:
+            raise InputError(f"There are {len(deviations)} amplitudes, but this model has {self.count} components.")
+        result = np.zeros(self.count)
+        result[: len(deviations)] = deviations
+        return result * self.standard_deviations
+
+    def amplitudes_of(self, component: int, amplitude: float) -> np.ndarray:
+        """Amplitudes ``(K,)`` that are zero but for one; raises `InputError` for a component that does not exist."""
+        return self._decomposition.amplitudes(component, amplitude)
+
     @torch.inference_mode()
     def network_displacement(
         self, component: int = 0, amplitude: float = 0.0, amplitudes: Sequence[float] | None = None
     ) -> Tensor:
         """The same on the network's grid, ``(1, D, *grid)`` in voxels."""
         if amplitudes is None:
-            amplitudes = self._decomposition.amplitudes(component, amplitude)
+            amplitudes = self.amplitudes_of(component, amplitude)
         difference = self._decomposition.direction(amplitudes).to(self._model.device)
         return self._model.decode((difference,))

@@ -3,27 +3,45 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
 
-from DeformationLib.bundle import find_bundle, load_state, read_card, read_weights
+from DeformationLib.alignment import Alignment, InitialAlignment, initial_alignment, one_mask_for_both
+from DeformationLib.bundle import load_state, read_weights
+from DeformationLib.catalogue import find_bundle, read_card
 from DeformationLib.errors import InputError
 from DeformationLib.fields import inverse_error, invert, resize, resize_field, warp
-from DeformationLib.image import Image, check_overlap
+from DeformationLib.geometry import Geometry
+from DeformationLib.image import Image, check_dimensions, check_intensities
+from DeformationLib.masks import mask_box, mask_on_grid, voxels_around
+from DeformationLib.network_field import network_field_to_physical
 from DeformationLib.progress import Progress, Stopwatch
-from DeformationLib.registration import RegistrationResult, network_field_to_physical
+from DeformationLib.registration import RegistrationResult
 from DeformationLib.similarity import local_correlation
 
 from .decomposition import LatentDecomposition
 from .explorer import Explorer
+from .field_of_view import faded, fading_margin, grown, place_grids, reaches_beyond
 from .gradient_network import GradientNetwork, GradientNetworkConfiguration
 from .integration import integrate_gradients
-from .preprocessing import NetworkGrid, NetworkInput, prepare
+from .preprocessing import NetworkGrid, NetworkInput, prepare, prepare_mask
 from .suitability import suitability_warnings
 
-Alignment = Literal["centres", "none"]
+
+@dataclass(frozen=True)
+class _Views:
+    """Two images, their masks on their grids, how they were aligned, and how the network sees them."""
+
+    fixed: Image
+    moving: Image
+    fixed_mask: Image | None
+    moving_mask: Image | None
+    alignment: InitialAlignment
+    seen_f: NetworkInput
+    seen_m: NetworkInput
 
 
 class RegistrationModel:
@@ -99,9 +117,15 @@ class RegistrationModel:
         """The model's name on its card."""
         return self.card["name"]
 
-    def prepare(self, image: Image, name: str = "The image", like: NetworkInput | None = None) -> NetworkInput:
-        """An image as the network sees it, centred on itself or where another input lies."""
-        prepared = prepare(image, self.grid, name, like.geometry if like else None)
+    def prepare(
+        self,
+        image: Image,
+        name: str = "The image",
+        geometry: Geometry | None = None,
+        progress: Progress | None = None,
+    ) -> NetworkInput:
+        """An image as the network sees it, in the grid around the image or in another place."""
+        prepared = prepare(image, self.grid, name, geometry, progress)
         return NetworkInput(prepared.image.to(self.device), prepared.mask.to(self.device), prepared.geometry)
 
     @torch.inference_mode()
@@ -118,54 +142,61 @@ class RegistrationModel:
         alignment: Alignment = "centres",
         components: int | None = None,
         progress: Progress | None = None,
+        fixed_mask: Image | None = None,
+        moving_mask: Image | None = None,
     ) -> RegistrationResult:
         """Register two images.
 
         Args:
             fixed: image whose grid the result lives on.
             moving: image that is deformed.
-            alignment: ``"centres"`` puts the centre of one image's box on the other's first, as in training;
-                ``"none"`` trusts the physical positions.
+            alignment: what is done first, see `DeformationLib.alignment.initial_alignment`; ``"centres"`` puts the
+                centre of one image's box on the other's, as in training, ``"none"`` trusts the physical positions. The
+                network sees the moving image through it, and the displacement includes it.
             components: keep only so many principal components of the code difference; None keeps the whole code.
             progress: reports and cancels.
+            fixed_mask: where the structure of interest is, on any grid, every value but 0: the network looks there, the
+                alignment and the similarity are measured there. Nothing is cut off.
+            moving_mask: the same of the moving image.
 
         Raises:
-            InputError: for unusable images, or images that do not overlap where no alignment was asked for.
+            InputError: for unusable images and masks, and images that do not overlap where no alignment was asked for.
             Cancelled: through ``progress``.
         """
-        if alignment not in get_args(Alignment):
-            raise ValueError(f"The alignment is one of {get_args(Alignment)}, not {alignment!r}.")
         progress = progress or Progress()
         watch = Stopwatch()
-        progress.report(0.0, "Preparing the images")
-        if alignment == "none":
-            check_overlap(fixed, moving)
-        seen_f = self.prepare(fixed, "The fixed image")
-        seen_m = self.prepare(moving, "The moving image", seen_f if alignment == "none" else None)
-        watch.lap("preparing")
-        progress.report(0.3, "Registering")
+        views = self._look(fixed, moving, alignment, fixed_mask, moving_mask, progress.part(0.0, 0.5), watch)
+        seen_f, seen_m = views.seen_f, views.seen_m
+        progress.report(0.5, "Registering")
         both = self.encode_images(torch.cat([seen_f.image, seen_m.image]))  # quicker than one after the other
         encoded_f, encoded_m = ([part[index : index + 1] for part in both] for index in (0, 1))
+        progress.report(0.6, "Registering")
         difference = self._difference(encoded_f, encoded_m, components)
         forward = self.decode(difference)
         watch.lap("network")
         progress.report(0.7, "Resampling to the images")
-        displacement = self.physical(forward, seen_f, seen_m, fixed)
+        margin = 0
+        if reaches_beyond(fixed.geometry, seen_f.geometry) or reaches_beyond(moving.geometry, seen_m.geometry):
+            margin = fading_margin(forward)
+        whole = faded(forward, margin)
+        displacement = self.physical(whole, seen_f, seen_m, fixed, progress.part(0.7, 0.95))
         watch.lap("resampling")
-        warnings = [
-            *suitability_warnings(self, fixed, encoded_f[0], "fixed"),
-            *suitability_warnings(self, moving, encoded_m[0], "moving"),
-        ]
-        before, after = _similarities(seen_f, seen_m, forward)
+        warnings = [*views.alignment.warnings, *self._suitability(views, encoded_f[0], encoded_m[0])]
+        within = None if views.fixed_mask is None else prepare_mask(views.fixed_mask, self.grid, seen_f.geometry)
+        before, after = _similarities(seen_f, seen_m, forward, within)
         watch.lap("checks")
         progress.report(1.0, "Registered")
 
         @torch.inference_mode()
-        def invert_when_asked(result: RegistrationResult) -> Image:
+        def invert_when_asked(result: RegistrationResult, progress: Progress) -> Image:
             watch = Stopwatch()
-            inverse = invert(forward, self.decode(tuple(-part for part in difference)))
-            result.warnings += _inverse_warnings(forward, inverse)
-            inverse_displacement = self.physical(inverse, seen_m, seen_f, moving)
+            progress.report(0.0, "Inverting")
+            start = faded(self.decode(tuple(-part for part in difference)), margin)
+            progress.report(0.1)
+            inverse = invert(whole, start, progress=progress)
+            progress.report(0.4)
+            result.warnings += _inverse_warnings(whole, inverse, margin)
+            inverse_displacement = self.physical(inverse, seen_m, seen_f, moving, progress.part(0.5, 1.0))
             watch.lap("inverse")
             result.seconds |= watch.seconds
             return inverse_displacement
@@ -180,11 +211,70 @@ class RegistrationModel:
             warnings=warnings,
             similarity_before=before,
             similarity_after=after,
+            similarity_name="local correlation",
+            alignment=views.alignment.kind,
+            alignment_matrix=seen_m.geometry.ijk_to_lps @ seen_f.geometry.lps_to_ijk,
+            deformed=voxels_around(fixed.geometry, grown(seen_f.geometry, margin, self.grid.dimension)),
         )
 
-    def physical(self, field: Tensor, start: NetworkInput, end: NetworkInput, image: Image) -> Image:
-        """A displacement on the network's grid as millimetres on an image's."""
-        return network_field_to_physical(self.grid.volume_field(field), start.geometry, end.geometry, image.geometry)
+    def _look(
+        self,
+        fixed: Image,
+        moving: Image,
+        alignment: Alignment,
+        fixed_mask: Image | None,
+        moving_mask: Image | None,
+        progress: Progress,
+        watch: Stopwatch,
+    ) -> _Views:
+        """Check the images and masks, align, and resample to the network's grid."""
+        if alignment not in get_args(Alignment):
+            raise ValueError(f"The alignment is one of {get_args(Alignment)}, not {alignment!r}.")
+        for image, name in ((fixed, "The fixed image"), (moving, "The moving image")):
+            progress.report(0.0, "Checking the images")
+            check_intensities(image, name)
+            check_dimensions(image, self.grid.dimension, name)
+        if fixed_mask is not None:
+            fixed_mask = mask_on_grid(fixed_mask, fixed, "The fixed mask", "the fixed image", progress.part(0.0, 0.1))
+        if moving_mask is not None:
+            moving_mask = mask_on_grid(
+                moving_mask, moving, "The moving mask", "the moving image", progress.part(0.1, 0.2)
+            )
+        watch.lap("checking")
+        masks = fixed_mask, moving_mask
+        aligned = initial_alignment(fixed, moving, alignment, *masks, progress.part(0.2, 0.8))
+        watch.lap("alignment")
+        progress.report(0.8, "Preparing the images")
+        grid_f, grid_m = place_grids(self.grid, fixed, moving, aligned, *masks)
+        seen_f = self.prepare(fixed, "The fixed image", grid_f, progress.part(0.8, 0.9))
+        seen_m = self.prepare(moving, "The moving image", grid_m, progress.part(0.9, 1.0))
+        watch.lap("preparing")
+        return _Views(fixed, moving, *masks, aligned, seen_f, seen_m)
+
+    def _suitability(self, views: _Views, code_f: Tensor, code_m: Tensor) -> list[str]:
+        """Warnings about both images; see `suitability_warnings`."""
+        boxes = [None if mask is None else mask_box(mask) for mask in (views.fixed_mask, views.moving_mask)]
+        single = one_mask_for_both(views.fixed, views.moving, views.fixed_mask, views.moving_mask)
+        # Elsewhere the network looks where the other image, or the other image's mask, tells it to.
+        centred_f = views.fixed_mask is not None or not single
+        centred_m = views.moving_mask is not None or (views.alignment.kind == "centres" and not single)
+        return [
+            *suitability_warnings(self, views.fixed, code_f, "fixed", boxes[0], centred_f),
+            *suitability_warnings(self, views.moving, code_m, "moving", boxes[1], centred_m),
+        ]
+
+    def physical(
+        self, field: Tensor, start: NetworkInput, end: NetworkInput, image: Image, progress: Progress | None = None
+    ) -> Image:
+        """A displacement on the network's grid, or from `faded`, as millimetres on an image's.
+
+        Where the image reaches beyond the network's grid, the displacement fades out to what the grids' places alone say.
+        """
+        if tuple(field.shape[2:]) == self.grid.size and reaches_beyond(image.geometry, start.geometry):
+            field = faded(field, fading_margin(field))
+        margin = (field.shape[2] - self.grid.size[0]) // 2
+        grids = (grown(seen.geometry, margin, self.grid.dimension) for seen in (start, end))
+        return network_field_to_physical(self.grid.volume_field(field), *grids, image.geometry, progress)
 
     def explorer(self, image: Image) -> Explorer:
         """The components of deformation applied to an image; raises `InputError` where the model has none."""
@@ -234,27 +324,35 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and supported is not None and bool(supported())
 
 
-def _similarities(fixed: NetworkInput, moving: NetworkInput, displacement: Tensor) -> tuple[float, float]:
-    """Mean squared local correlation before and after, in [0, 1], where both images have voxels.
+def _similarities(
+    fixed: NetworkInput, moving: NetworkInput, displacement: Tensor, within: Tensor | None = None
+) -> tuple[float, float]:
+    """Mean squared local correlation before and after, in [0, 1], where both images have voxels (and a mask has).
 
     On half the network's grid, as in training; nan where the images share no voxel.
     """
     half = tuple(length // 2 for length in displacement.shape[2:])
     coarse = resize_field(displacement, half)
-    image_f, mask_f = resize(fixed.image, half), resize(fixed.mask, half)
+    image_f, mask_f = resize(fixed.image, half), resize(fixed.mask, half) > 0.5
+    if within is not None:
+        mask_f &= resize(within.to(mask_f.device), half) > 0
     undeformed = resize(torch.cat([moving.image, moving.mask], 1), half)
     both = torch.cat([undeformed, warp(undeformed, coarse, padding="zeros")])
-    valid = ((mask_f > 0.5) & (both[:, 1:] > 0.5)).float()
+    valid = (mask_f & (both[:, 1:] > 0.5)).float()
     correlation = local_correlation(image_f.expand_as(valid), both[:, :1], 5, valid)
     before, after = ((correlation * valid).flatten(1).sum(1) / valid.flatten(1).sum(1)).tolist()
     return before, after
 
 
-def _inverse_warnings(displacement: Tensor, inverse: Tensor) -> list[str]:
-    """A sentence where the inverse misses by more than half a voxel at more than one voxel in a hundred."""
+def _inverse_warnings(displacement: Tensor, inverse: Tensor, margin: int) -> list[str]:
+    """A sentence where the inverse misses by more than half a voxel at more than one voxel in a hundred.
+
+    The outermost ``margin`` voxels, beyond what the network sees, do not count.
+    """
     half = tuple(length // 2 for length in displacement.shape[2:])
     error = inverse_error(resize_field(displacement, half), resize_field(inverse, half))
-    share = float((error > 0.25).float().mean())  # in voxels twice as large
+    seen = tuple(slice(margin // 2, length - margin // 2) for length in half)
+    share = float((error[0][seen] > 0.25).float().mean())  # in voxels twice as large
     if share <= 0.01:
         return []
     return [f"The inverse is inexact in {100 * share:.0f} % of the voxels, because the deformation folds there."]

@@ -9,8 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from DeformationLib.errors import InputError
 from DeformationLib.geometry import Geometry, network_geometry
 from DeformationLib.image import Image, check_dimensions, check_intensities, inside_mask, resample
+from DeformationLib.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,13 @@ class NetworkInput:
     geometry: Geometry
 
 
-def prepare(image: Image, grid: NetworkGrid, name: str = "The image", geometry: Geometry | None = None) -> NetworkInput:
+def prepare(
+    image: Image,
+    grid: NetworkGrid,
+    name: str = "The image",
+    geometry: Geometry | None = None,
+    progress: Progress | None = None,
+) -> NetworkInput:
     """Bring an image to a network's grid and intensities.
 
     Args:
@@ -80,16 +88,29 @@ def prepare(image: Image, grid: NetworkGrid, name: str = "The image", geometry: 
         grid: the network's.
         name: subject of the sentences about unusable images.
         geometry: where to put the grid; by default around the image.
+        progress: reports and cancels.
 
     Raises:
-        InputError: for one slice where the network wants a volume, NaN, constant and vector images.
+        InputError: for one slice where the network wants a volume, NaN, constant and vector images, and for a grid that
+            sees nothing of the image, or one value alone.
+        Cancelled: through ``progress``.
     """
     check_intensities(image, name)
     check_dimensions(image, grid.dimension, name)
     geometry = geometry or grid.around(image.geometry)
-    resampled = resample(image, geometry, antialias=True).array
+    resampled = resample(image, geometry, antialias=True, progress=progress).array
     inside = inside_mask(image.geometry, geometry)
+    seen = resampled[inside]
+    if not seen.size or seen.min() == seen.max():
+        raise InputError(
+            f"{name} shows nothing where the model looks at it: choose another mask, or another initial alignment."
+        )
     return NetworkInput(grid.tensor(normalise(resampled, inside)), grid.tensor(inside), geometry)
+
+
+def prepare_mask(mask: Image, grid: NetworkGrid, geometry: Geometry) -> Tensor:
+    """1 in the voxels of a mask where a network's grid lies, else 0, ``(1, 1, *grid)``."""
+    return grid.tensor(resample(mask, geometry, "nearest", padding=0).array)
 
 
 def prepare_labels(labels: Image, values: Sequence[int], grid: NetworkGrid, geometry: Geometry) -> Tensor:

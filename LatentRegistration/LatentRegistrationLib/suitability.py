@@ -7,13 +7,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
+from DeformationLib.geometry import Geometry
 from DeformationLib.image import Image
 
 if TYPE_CHECKING:
     from .model import RegistrationModel
 
 
-def suitability_warnings(model: RegistrationModel, image: Image, code: Tensor, role: str) -> list[str]:
+def suitability_warnings(
+    model: RegistrationModel,
+    image: Image,
+    code: Tensor,
+    role: str,
+    structure: Geometry | None = None,
+    centred: bool = True,
+) -> list[str]:
     """Sentences about spacing, field of view and appearance that are far from the training images'.
 
     Args:
@@ -21,6 +29,9 @@ def suitability_warnings(model: RegistrationModel, image: Image, code: Tensor, r
         image: as it was given.
         code: ``E(image)``, ``(1, channel, *coarse)``.
         role: ``"fixed"`` or ``"moving"``.
+        structure: box around the mask, which is judged instead of the image's size.
+        centred: whether the model looks at the centre of the image, or of the structure; where it looks is elsewhere
+            decided if not.
     """
     warnings = []
     dimension = model.grid.dimension
@@ -30,18 +41,22 @@ def suitability_warnings(model: RegistrationModel, image: Image, code: Tensor, r
             f"The {role} image has a spacing of {spacing.max():.3g} mm, far coarser than the {model.grid.spacing:g} mm "
             f"that the model {model.name} was trained on."
         )
+    box = structure or image.geometry
     # A slice is seen along its own axes, a volume along those of the body.
-    step = np.diag(spacing) if dimension == 2 else np.abs(image.geometry.step)
-    extent = step @ image.geometry.size[:dimension]
+    step = np.diag(box.spacing[:2]) if dimension == 2 else np.abs(box.step)
+    extent = step @ box.size[:dimension]
     grid = np.asarray(model.grid.size[::-1]) * model.grid.spacing
-    if (extent > 1.05 * grid).any():
+    subject = f"The structure in the {role} mask" if structure else f"The {role} image"
+    if centred and (extent > 1.05 * grid).any():
+        advice = "" if structure else "; choose a mask of the anatomy, or crop the image around it"
         warnings.append(
-            f"The {role} image is larger ({_millimetres(extent)}) than what the model {model.name} sees "
-            f"({_millimetres(grid)}): only its centre is registered; crop it around the anatomy."
+            f"{subject} is larger ({_millimetres(extent)}) than what the model {model.name} sees "
+            f"({_millimetres(grid)}): only its centre is registered{advice}."
         )
-    elif (extent < 0.5 * grid).any():
+    # Images of the training set have a border around the structure, which a mask lacks.
+    elif (extent < (0.25 if structure else 0.5) * grid).any():
         warnings.append(
-            f"The {role} image is much smaller ({_millimetres(extent)}) than what the model {model.name} was trained on "
+            f"{subject} is much smaller ({_millimetres(extent)}) than what the model {model.name} was trained on "
             f"({_millimetres(grid)})."
         )
     if model.decomposition is not None:

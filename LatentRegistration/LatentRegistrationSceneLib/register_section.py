@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import slicer
 from slicer.i18n import tr as _
 
@@ -214,10 +216,12 @@ class RegisterSection:
 def _resultSentence(result) -> str:
     """Seconds, similarity before and after, folding: what the result line says."""
     parts = [_("Registered in {seconds:.2f} s.").format(seconds=sum(result.seconds.values()))]
-    if result.similarity_before is not None and result.similarity_after is not None:
+    before, after = result.similarity_before, result.similarity_after
+    if None not in (before, after) and not math.isnan(before + after):  # not a number where the images share no voxel
+        name = _(result.similarity_name).capitalize()
         parts.append(
-            _("Local correlation {before:.2f} before, {after:.2f} after.").format(
-                before=result.similarity_before, after=result.similarity_after
+            _("{similarity} {before:.2f} before, {after:.2f} after.").format(
+                similarity=name, before=before, after=after
             )
         )
     parts.append(_("Folded voxels: {percent:.3f} %.").format(percent=result.folding_percent()))

@@ -141,12 +141,11 @@ class VolumeRegistration:
             part = progress.part(0.7 + 0.1 * number / len(self._labels), 0.8)
             self._warped_labels.append(self.result.warp(labels, labels=True, progress=part))
         progress.report(0.8, "Measuring the deformation")
-        self.result.folding_percent()
+        self.result.folding_percent(progress.part(0.8, 0.85))
         if "jacobian" in self._outputs:
-            self._jacobian = self.result.jacobian()
+            self._jacobian = self.result.jacobian(progress.part(0.85, 0.9))
         if "inverse" in self._outputs:
-            progress.report(0.9, "Inverting")
-            self._inverse = self.result.inverse_displacement  # computed when first read, so in this thread
+            self._inverse = self.result.invert(progress.part(0.9, 1.0))
         progress.report(1.0, "Registered")
 
     def addToScene(self) -> RegistrationNodes:

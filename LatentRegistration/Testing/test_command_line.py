@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from scipy.spatial.transform import Rotation
 
 from DeformationLib.image import Image
 from DeformationLib.image_io import read_image, read_labels, write_image
@@ -74,6 +75,53 @@ def test_simpleitk_reproduces_the_warped_image_and_labels(files, registered):
     nearest = sitk.GetArrayFromImage(sitk.Resample(labels, fixed, transform, sitk.sitkNearestNeighbor, 0))
     ours = read_labels(registered / "warped_labels.nii.gz").array
     assert (nearest == ours).mean() > 0.98
+
+
+def test_register_with_an_alignment_and_masks(files, tmp_path):
+    """The structure lies in a corner of larger images, and the moving one was turned; the masks say where."""
+    pose = Rotation.from_euler("xyz", (15, -10, 20), degrees=True).as_matrix()
+    words = ["register", "--model", "phantom", "--output", str(tmp_path / "out"), "--device", "cpu"]
+    noise = np.random.default_rng(0)
+    for role, (image, labels), turn in (("fixed", FIXED, np.eye(3)), ("moving", MOVING, pose)):
+        place = {"origin": tuple(turn @ (-31.5, -24.5, -19.5) + (5, 6, 7)), "direction": turn}
+        array = noise.normal(image.array.mean(), image.array.std(), (50, 60, 70)).astype(np.float32)
+        array[:40, 5:45, 12:52] = image.array
+        mask = np.zeros(array.shape, np.float32)
+        mask[:40, 5:45, 12:52] = labels.array
+        for name, content in (("", array), ("-labels", mask.astype(np.int16)), ("-mask", mask / 4)):
+            words += [f"--{role}{name}", written(content, tmp_path / f"{role}{name}.nii.gz", **place)]
+    assert main([*words, "--alignment", "rigid"]) == 0
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["alignment"] == "rigid"
+    assert report["mean_dice_after"] > 0.75
+    assert np.linalg.det(report["alignment_matrix"]) == pytest.approx(1, abs=1e-3)
+
+
+def test_bad_masks_give_one_sentence_and_exit_code_2(files, tmp_path, capsys):
+    words = [
+        "register",
+        "--fixed",
+        files["fixed"],
+        "--moving",
+        files["moving"],
+        "--model",
+        "phantom",
+        "--device",
+        "cpu",
+    ]
+    words += ["--output", str(tmp_path / "out"), "--moving-mask"]
+    for array, origin, sentence in (
+        (np.zeros((9, 9, 9), np.uint8), (0, 0, 0), "The moving mask is empty"),
+        (np.ones((9, 9, 9), np.uint8), (900, 0, 0), "The moving mask lies outside the moving image"),
+        (np.ones((9, 9, 9, 3), np.uint8), (0, 0, 0), "components"),
+    ):
+        mask = written(array, tmp_path / "mask.nrrd", origin=origin)
+        assert main([*words, mask]) == 2
+        message = capsys.readouterr().err.strip()
+        assert sentence in message
+        assert len(message.splitlines()) == 1
+    assert main([*words, str(tmp_path / "none.nrrd")]) == 2
+    assert "none.nrrd does not exist" in capsys.readouterr().err
 
 
 def test_components_and_tables(files, tmp_path):

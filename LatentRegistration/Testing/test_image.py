@@ -288,6 +288,31 @@ def test_large_grids_report_and_can_be_cancelled():
         resample(Image(np.ones((2, 2, 2))), large, progress=progress)
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        Geometry((10, 9, 8), (2.0, 2.0, 2.0), (30, -50, 12)),
+        Geometry((10, 9, 8), (2.0, 2.0, 2.0), (25, -45, 12), Rotation.from_euler("xyz", (0.3, 0.5, 0.2)).as_matrix()),
+        Geometry((10, 9, 8), (2.0, 2.0, 2.0), (-300, -50, 12)),
+        Geometry((90, 80, 70), (2.0, 2.0, 2.0), (-20, -80, -10)),
+    ],
+    ids=["inside", "turned", "outside", "around"],
+)
+def test_smoothing_around_the_target_alone_changes_nothing(target):
+    image = random_image(Geometry((60, 50, 40), (0.5, 1.2, 0.8), (20, -60, 5)))
+    steps = np.abs(target.index_map(image.geometry)[:3, :3]).max(axis=1)[::-1]
+    sigma = np.sqrt(np.maximum(steps**2 - 1, 0)) / (2 * np.sqrt(2 * np.log(2)))
+    smooth = image.with_array(ndimage.gaussian_filter(image.array.astype(np.float32), sigma, mode="nearest"))
+    expected = resample(smooth, target).array
+    np.testing.assert_allclose(resample(image, target, antialias=True).array, expected, atol=1e-5)
+
+
+def test_smoothing_can_be_cancelled():
+    progress = Progress(lambda fraction, message: progress.cancel())
+    with pytest.raises(Cancelled):
+        resample(random_image(Geometry((20, 20, 20))), Geometry((5, 5, 5), (4, 4, 4)), antialias=True, progress=progress)
+
+
 def test_to_a_network_grid_and_back():
     image = random_image(OBLIQUE, smooth=2)
     network = network_geometry((48, 48, 48), 0.5, OBLIQUE.centre)

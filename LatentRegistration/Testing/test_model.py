@@ -6,7 +6,7 @@ import SimpleITK as sitk
 import torch
 from scipy.spatial.transform import Rotation
 
-from DeformationLib import bundle
+from DeformationLib import catalogue
 from DeformationLib.errors import Cancelled, InputError
 from DeformationLib.geometry import Geometry
 from DeformationLib.image import Image
@@ -306,7 +306,7 @@ SHIPPED = ("hippocampus", "hippocampus-skips")
 @pytest.fixture(scope="module", params=SHIPPED)
 def shipped(request):
     """Folder and model of a shipped bundle."""
-    folder = bundle.catalogue().get(request.param)
+    folder = catalogue.catalogue().get(request.param)
     if folder is None:
         pytest.skip(f"the bundle {request.param} is not installed")
     return folder, RegistrationModel.load(folder, "cpu", torch.float32)
@@ -352,7 +352,7 @@ def test_a_shipped_component_deforms_more_the_farther_one_goes_and_each_way_diff
 
 def test_a_shipped_card_is_complete(shipped):
     folder, model = shipped
-    card = bundle.read_card(folder)
+    card = catalogue.read_card(folder)
     assert card["name"] == folder.name
     assert model.network.configuration.skips == (folder.name == "hippocampus-skips")
     for key in ("purpose", "not_for_clinical_use", "normalisation"):
@@ -372,7 +372,7 @@ def test_a_shipped_card_is_complete(shipped):
 
 def test_shipped_weights_are_those_of_the_card_and_small(shipped):
     folder, _ = shipped
-    assert bundle.read_card(folder)["weights_sha256"] == bundle.file_hash(folder / bundle.WEIGHTS)
+    assert catalogue.read_card(folder)["weights_sha256"] == catalogue.file_hash(folder / catalogue.WEIGHTS)
     assert sum(path.stat().st_size for path in folder.iterdir()) < 10_000_000
 
 

@@ -15,12 +15,12 @@ from DeformationLib import metrics
 from DeformationLib.errors import Cancelled, InputError
 from DeformationLib.geometry import Geometry, network_geometry
 from DeformationLib.image import Image
+from DeformationLib.network_field import network_field_to_physical
 from DeformationLib.progress import Progress
 from DeformationLib.registration import (
     RegistrationResult,
     displacement_to_sitk,
     jacobian_determinant,
-    network_field_to_physical,
     warp_image,
     warp_labels,
 )
@@ -330,7 +330,7 @@ def test_report_of_an_affine_map(result):
     length = np.linalg.norm((points_of(FIXED) - FIXED.centre) @ (AFFINE - np.eye(3)).T + SHIFT, axis=-1)
     assert report["displacement_mm"]["mean"] == pytest.approx(length.mean(), rel=1e-4)
     assert report["displacement_mm"]["maximum"] == pytest.approx(length.max(), rel=1e-4)
-    assert report["similarity"] == {"before": 0.5, "after": 0.75}
+    assert report["similarity"] == {"measure": "similarity", "before": 0.5, "after": 0.75}
     assert report["seconds"] == {"network": 0.25, "resampling": 0.5}
     assert "labels" not in report
 

@@ -142,7 +142,7 @@ def choose_pairs(data: Path, split: str, count: int, models: list[str]) -> list:
 
 def check_unseen(models: list[str], subjects: list[str]) -> None:
     """Raise `InputError` where a model's card does not list the subjects among those kept from training."""
-    from DeformationLib.bundle import find_bundle, read_card
+    from DeformationLib.catalogue import find_bundle, read_card
 
     for model in models:
         kept = read_card(find_bundle(model))["training"].get("validation_cases", [])

@@ -192,7 +192,6 @@ def start() -> qSlicerApplication:
     qmrml_widgets.install_in_slicer()
     ui_loader.custom_classes.update(ctk_module.ctk_classes(), **qmrml_widgets.widget_classes())
     slicer.selfTests = {}
-    slicer.testingEnabled = True
     slicer.app = qSlicerApplication()
     slicer.qSlicerApplication = qSlicerApplication
     slicer.mrmlScene = slicer.app.mrmlScene()

@@ -208,7 +208,7 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton):
 
 @stand_in
 class ctkCollapsibleGroupBox(QtWidgets.QGroupBox):
-    """A group box whose check box hides its widgets: collapsed while it is not checked."""
+    """A group box whose check box, drawn as an arrow, hides its widgets: collapsed while it is not checked."""
 
     _collapsed_height = 14
     _maximum_height = 0
@@ -228,8 +228,13 @@ class ctkCollapsibleGroupBox(QtWidgets.QGroupBox):
     def _write_collapsed_height(self, height):
         self._collapsed_height = height
         if not self.checked:
-            self.setMaximumHeight(height)
-        self.updateGeometry()
+            self.setMaximumHeight(self._header_height() + height)
+
+    def _header_height(self) -> int:
+        option = QtWidgets.QStyleOptionGroupBox()
+        self.initStyleOption(option)
+        style = QtWidgets.QStyle
+        return self.style().subControlRect(style.CC_GroupBox, option, style.SC_GroupBoxLabel, self).height()
 
     collapsed = cpp_property(
         "bool", lambda self: not self.checked, lambda self, collapsed: self.setChecked(not collapsed)
@@ -240,8 +245,7 @@ class ctkCollapsibleGroupBox(QtWidgets.QGroupBox):
         if not expanded:
             self._maximum_height = self.maximumHeight
         self._hider.update_all()
-        header = self.fontMetrics().height()
-        self.setMaximumHeight(self._maximum_height if expanded else max(self._collapsed_height, header))
+        self.setMaximumHeight(self._maximum_height if expanded else self._header_height() + self._collapsed_height)
         self.updateGeometry()
 
     def childEvent(self, event: QtCore.QChildEvent) -> None:

@@ -264,7 +264,9 @@ def load_module(path: str | Path) -> qSlicerScriptedLoadableModule:
     source = _python_module(str(path))
     module = qSlicerScriptedLoadableModule(str(path))
     module._python = getattr(source, path.stem)(module)
-    module._logic = slicer.vtkSlicerScriptedLoadableModuleLogic() if _has_scripted_logic() else None
+    module._logic = slicer.vtkSlicerScriptedLoadableModuleLogic()
+    module._logic.SetMRMLApplicationLogic(slicer.app.applicationLogic())
+    module._logic.SetMRMLScene(slicer.mrmlScene)
     if not hasattr(source, f"{path.stem}Widget"):
         module.widgetRepresentationCreationEnabled = False
     setattr(slicer.modules, f"{path.stem}Instance", module._python)
@@ -295,10 +297,6 @@ def unload_module(name: str) -> None:
 def _register(name: str, module: QtCore.QObject) -> None:
     _modules[name] = module
     setattr(slicer.modules, name.lower(), module)
-
-
-def _has_scripted_logic() -> bool:
-    return hasattr(slicer, "vtkSlicerScriptedLoadableModuleLogic")
 
 
 def _python_module(path: str) -> types.ModuleType:

@@ -12,6 +12,10 @@ _MARGINS = (
 )
 _SPACINGS = (QtWidgets.QStyle.PM_LayoutHorizontalSpacing, QtWidgets.QStyle.PM_LayoutVerticalSpacing)
 _SLIDER_LENGTH = QtWidgets.QStyle.PM_SliderLength
+_BOX_HEIGHT = QtWidgets.QStyle.PM_IndicatorHeight
+_CHECK_BOX = QtWidgets.QStyle.PE_IndicatorCheckBox
+_ARROW_DOWN, _ARROW_RIGHT = QtWidgets.QStyle.PE_IndicatorArrowDown, QtWidgets.QStyle.PE_IndicatorArrowRight
+_COLLAPSIBLE_GROUP = "ctkCollapsibleGroupBox"
 
 
 class SlicerStyle(QtWidgets.QProxyStyle):
@@ -27,7 +31,15 @@ class SlicerStyle(QtWidgets.QProxyStyle):
             return 3
         if metric == _SLIDER_LENGTH:
             return 12
+        if metric == _BOX_HEIGHT and widget is not None and widget.inherits(_COLLAPSIBLE_GROUP):
+            return widget.fontMetrics().height()
         return super().pixelMetric(metric, option, widget)
+
+    def drawPrimitive(self, element, option, painter, widget=None) -> None:
+        # The check box of a collapsible group is an arrow.
+        if element == _CHECK_BOX and widget is not None and widget.inherits(_COLLAPSIBLE_GROUP):
+            element = _ARROW_DOWN if option.state & QtWidgets.QStyle.State_On else _ARROW_RIGHT
+        super().drawPrimitive(element, option, painter, widget)
 
 
 def light_palette() -> QtGui.QPalette:

@@ -59,7 +59,8 @@ def _check(element: ElementTree.Element) -> None:
         raise not_covered(f"The widget class {name}")
     cls = custom_classes.get(name)
     for child in element.findall("property") if cls is not None else ():
-        if child.get("stdset") != "0" and not isinstance(_member(cls, child.get("name")), (CppProperty, QtCore.Property)):
+        is_known = isinstance(_member(cls, child.get("name")), (CppProperty, QtCore.Property))
+        if not is_known and child.get("stdset") != "0":
             raise not_covered(f"The property {name}.{child.get('name')}")
 
 
