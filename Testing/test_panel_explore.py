@@ -19,6 +19,7 @@ from DeformationSceneLib.segmentations import add_segmentation
 from DeformationSceneLib.transforms import displacement_from_transform
 from DeformationSceneLib.volumes import add_volume
 from LatentRegistrationLib.explorer import Explorer
+from LatentRegistrationSceneLib import amplitude_animation
 from LatentRegistrationSceneLib.amplitude_animation import AmplitudeAnimation
 from Testing.SlicerHost import dialogs
 from Testing.SlicerHost.application import load_scene, save_scene, testing
@@ -102,6 +103,13 @@ def handle_events(seconds):
         time.sleep(0.002)
 
 
+def wait_until(condition):
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        slicer.app.processEvents()
+
+
 class Obstacle:
     """Holds the encoding up inside the thread, until the test lets it go on."""
 
@@ -154,6 +162,18 @@ def test_exploring_lists_the_components_and_shows_live_nodes(panel, chosen, scen
     assert scene_ids(scene) == before
     assert table.rowCount == 0
     assert not ui.exploreAmplitudeSlider.enabled
+
+
+def test_live_nodes_cannot_be_chosen_as_inputs(panel, explored):
+    image, parts = explored
+    ui = panel.ui
+    ui.exploreShowImageCheckBox.click()
+    ui.exploreStructureSelector.setCurrentNode(live(panel).deformed)
+    assert ui.exploreStructureSelector.currentNode() is parts
+    assert "cannot be explored itself" in ui.exploreMessageLabel.text
+    ui.exploreVolumeSelector.setCurrentNode(live(panel).deformed_image)
+    assert ui.exploreVolumeSelector.currentNode() is image
+    assert panel.explore.exploring
 
 
 def test_an_image_without_structure(panel, chosen, scene):
@@ -226,21 +246,23 @@ def test_reset_sets_all_amplitudes_to_zero(panel, explored):
 
 def test_changes_faster_than_the_computation_are_left_out(panel, explored, monkeypatch):
     settle(panel)
-    computed = []
+    computed, reached, go_on = [], threading.Event(), threading.Event()
 
     def slow(self, deviations):
         computed.append(deviations[0])
-        time.sleep(0.05)
+        reached.set()
+        go_on.wait(SECONDS)
         return original(self, deviations)
 
     original = Explorer.live_displacement
     monkeypatch.setattr(Explorer, "live_displacement", slow)
-    for step in range(1, 41):
+    panel.ui.exploreAmplitudeSlider.value = 0.05
+    assert reached.wait(SECONDS)
+    for step in range(2, 41):
         panel.ui.exploreAmplitudeSlider.value = 0.05 * step
-        slicer.app.processEvents()
+    go_on.set()
     settle(panel)
-    assert len(computed) < 35
-    assert computed[-1] == 2.0
+    assert computed == [0.05, 2.0]
     np.testing.assert_allclose(shown_displacement(panel), expected_displacement(panel, [2.0]), atol=1e-5)
 
 
@@ -286,15 +308,17 @@ def test_the_image_is_brought_into_the_views_and_deformed_there(views, panel, ex
 # Animation
 
 
-def test_animation_swings_and_stays_where_it_is_stopped(panel, explored):
+def test_animation_swings_and_stays_where_it_is_stopped(panel, explored, monkeypatch):
     button, slider = panel.ui.exploreAnimateButton, panel.ui.exploreAmplitudeSlider
+    now, seen = [100.0], [0.0]
+    monkeypatch.setattr(amplitude_animation, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
     modified = panel._parameterNode.parameterNode.GetMTime()
     button.click()
-    seen = []
-    for _ in range(12):
-        handle_events(0.06)
+    for _ in range(6):
+        now[0] += 0.2
+        wait_until(lambda: slider.value != seen[-1])
         seen.append(slider.value)
-    assert max(seen) > 0.5
+    assert seen[-1] > 2.9
     assert seen == sorted(seen)  # the first quarter of a swing goes up
     assert panel._parameterNode.parameterNode.GetMTime() == modified
     button.click()
@@ -307,7 +331,7 @@ def test_animation_swings_and_stays_where_it_is_stopped(panel, explored):
 
 def test_animation_starts_where_the_amplitude_is_and_turns(monkeypatch):
     now, seen = [100.0], []
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(amplitude_animation, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
     animation = AmplitudeAnimation(seen.append)
     animation.start(1.5, 3.0)
     for _ in range(50):
@@ -608,8 +632,8 @@ def test_cancelled_export_leaves_scene_and_exploration(panel, explored, scene, m
 
 def test_saving_and_reopening_restores_the_choices(panel, explored, scene, tmp_path):
     ui = panel.ui
-    type_amplitude(panel, 1, "1.25")
     ui.exploreComponentsTable.setCurrentCell(1, 0)
+    type_amplitude(panel, 1, "1.25")
     box = ui.exploreDisplayComboBox
     box.setCurrentIndex(box.findText("Grid"))
     save_scene(tmp_path / "scene.mrb")

@@ -90,6 +90,10 @@ class LiveDeformation:
         """False once the scene was closed, or somebody deleted the transform or the image."""
         return all(node is not None and self._present(node) for node in (self.transform, self._image_node))
 
+    def owns(self, node: slicer.vtkMRMLNode | None) -> bool:
+        """Whether a node is one of the live ones, which go when the exploration ends."""
+        return node is not None and node in self._own
+
     @property
     def centre(self) -> tuple[float, float, float] | None:
         """Centre of the undeformed structure, RAS mm; None without a structure."""
@@ -121,7 +125,7 @@ class LiveDeformation:
                     # Lines of a grid cross the whole picture: thinner than the contours, or these are lost in it.
                     node.SetSliceIntersectionThickness(2 if display == "arrows" else 1)
                     # Every point of a line costs the inversion of the deformation.
-                    node.SetGridResolutionMm(self._display_settings["spacing_mm"] / 3.0)
+                    node.SetGridResolutionMm(self._display_settings["spacing_mm"] / 2.0)
 
     def show_image(self, visible: bool) -> None:
         """Put the deformed image where slice views show the image, or the image back where they show the deformed one."""

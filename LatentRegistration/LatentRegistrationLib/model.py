@@ -24,7 +24,7 @@ from DeformationLib.similarity import local_correlation
 
 from .decomposition import LatentDecomposition
 from .explorer import Explorer
-from .field_of_view import faded, fading_margin, grown, place_grids, reaches_beyond
+from .field_of_view import faded, fading_margin, grown, place_grids, reaches_beyond, with_zero_edge
 from .gradient_network import GradientNetwork, GradientNetworkConfiguration
 from .integration import integrate_gradients
 from .preprocessing import NetworkGrid, NetworkInput, prepare, prepare_mask
@@ -194,6 +194,8 @@ class RegistrationModel:
             start = faded(self.decode(tuple(-part for part in difference)), margin)
             progress.report(0.1)
             inverse = invert(whole, start, progress=progress)
+            if margin:
+                inverse = with_zero_edge(inverse)
             progress.report(0.4)
             result.warnings += _inverse_warnings(whole, inverse, margin)
             inverse_displacement = self.physical(inverse, seen_m, seen_f, moving, progress.part(0.5, 1.0))
@@ -276,11 +278,9 @@ class RegistrationModel:
         grids = (grown(seen.geometry, margin, self.grid.dimension) for seen in (start, end))
         return network_field_to_physical(self.grid.volume_field(field), *grids, image.geometry, progress)
 
-    def explorer(self, image: Image) -> Explorer:
-        """The components of deformation applied to an image; raises `InputError` where the model has none."""
-        if self.decomposition is None:
-            raise InputError(f"The model {self.name} has no latent decomposition: choose another model.")
-        return Explorer(self, image)
+    def explorer(self, image: Image, structure: Image | None = None) -> Explorer:
+        """The components of deformation applied to an image; arguments and errors as of `Explorer`."""
+        return Explorer(self, image, structure)
 
     def _difference(
         self, encoded_f: list[Tensor], encoded_m: list[Tensor], components: int | None

@@ -28,17 +28,20 @@ def suitability_warnings(
         model: with its card and decomposition.
         image: as it was given.
         code: ``E(image)``, ``(1, channel, *coarse)``.
-        role: ``"fixed"`` or ``"moving"``.
+        role: ``"fixed"``, ``"moving"`` or ``"explored"``.
         structure: box around the mask, which is judged instead of the image's size.
         centred: whether the model looks at the centre of the image, or of the structure; where it looks is elsewhere
             decided if not.
     """
     warnings = []
+    name, structure_name, done, advice = f"The {role} image", f"The structure in the {role} mask", "registered", "mask"
+    if role == "explored":
+        name, structure_name, done, advice = "The image", "The structure", "deformed", "segmentation"
     dimension = model.grid.dimension
     spacing = np.asarray(image.spacing[:dimension])
     if spacing.max() > 2.0 * model.grid.spacing:
         warnings.append(
-            f"The {role} image has a spacing of {spacing.max():.3g} mm, far coarser than the {model.grid.spacing:g} mm "
+            f"{name} has a spacing of {spacing.max():.3g} mm, far coarser than the {model.grid.spacing:g} mm "
             f"that the model {model.name} was trained on."
         )
     box = structure or image.geometry
@@ -46,12 +49,12 @@ def suitability_warnings(
     step = np.diag(box.spacing[:2]) if dimension == 2 else np.abs(box.step)
     extent = step @ box.size[:dimension]
     grid = np.asarray(model.grid.size[::-1]) * model.grid.spacing
-    subject = f"The structure in the {role} mask" if structure else f"The {role} image"
+    subject = structure_name if structure else name
     if centred and (extent > 1.05 * grid).any():
-        advice = "" if structure else "; choose a mask of the anatomy, or crop the image around it"
+        remedy = "" if structure else f"; choose a {advice} of the anatomy, or crop the image around it"
         warnings.append(
             f"{subject} is larger ({_millimetres(extent)}) than what the model {model.name} sees "
-            f"({_millimetres(grid)}): only its centre is registered{advice}."
+            f"({_millimetres(grid)}): only its centre is {done}{remedy}."
         )
     # Images of the training set have a border around the structure, which a mask lacks.
     elif (extent < (0.25 if structure else 0.5) * grid).any():
@@ -64,7 +67,7 @@ def suitability_warnings(
         distance = float(np.sqrt(np.mean(coefficients[:8] ** 2)))
         if distance > 3.0:
             warnings.append(
-                f"The {role} image looks unlike the training images of the model {model.name} "
+                f"{name} looks unlike the training images of the model {model.name} "
                 f"({distance:.1f} standard deviations away): do not trust the result without a look at it."
             )
     return warnings

@@ -100,7 +100,7 @@ class ComponentDeformation:
 
     def compute(self, progress: Progress) -> None:
         """Deform; touches no node."""
-        progress.report(0.0, _("Deforming"))
+        progress.report(0.0, "Deforming")
         displacement = self._explorer.displacement(amplitudes=self._amplitudes)
         self._deformed = _deform(self._explorer, displacement, self._layers, self._warped, progress.part(0.2, 1.0))
 
@@ -156,7 +156,7 @@ class AmplitudeSequence:
         explorer, count = self._explorer, len(self._amplitudes)
         for number, amplitude in enumerate(self._amplitudes):
             step = progress.part(number / count, (number + 1) / count)
-            step.report(0.0, _("Deforming by {amplitude:+.2f} SD").format(amplitude=amplitude))
+            step.report(0.0, f"Deforming by {amplitude:+.2f} SD")
             deviations = np.zeros(explorer.count)
             deviations[self._component] = amplitude
             # Transforms are kept on the model's own grid, which says the same in less memory.

@@ -151,12 +151,10 @@ class ExploreSection:
         inputs = self._selectedInputs()
 
         def encode(progress):
-            progress.report(0.0, _("Loading the model"))
+            progress.report(0.0, "Loading the model")
             loaded = self.logic.model(model, device)
-            progress.report(0.6, _("Encoding the image"))
-            from LatentRegistrationLib.explorer import Explorer
-
-            return Explorer(loaded, image, mask)
+            progress.report(0.6, "Encoding the image")
+            return loaded.explorer(image, mask)
 
         self.run(encode, lambda explorer: self._begin(explorer, *inputs), _("Exploration failed"))
 
@@ -180,13 +178,19 @@ class ExploreSection:
 
     def _followInputs(self):
         """The image, the structure or the model is another one now."""
-        imageNode, _structureNode, model = self._selectedInputs()
-        if imageNode is not self._exploration.imageNode:
+        imageNode, structureNode, model = self._selectedInputs()
+        explored = self._exploration
+        if explored.live.owns(imageNode) or explored.live.owns(structureNode):
+            self.showState(_("What is shown live cannot be explored itself: export it first."))
+            self._parameters.exploreVolume = explored.imageNode
+            self._parameters.exploreStructure = explored.structureNode
+            return
+        if imageNode is not explored.imageNode:
             self._stop(_("The volume was changed: press Explore to go on with the new one."))
             return
-        if model != self._exploration.model:
-            self._parameters.exploreAmplitudes = []  # they mean something else to another model
         self._stop("")
+        if model != explored.model:
+            self._parameters.exploreAmplitudes = []  # they mean something else to another model
         self._onExploreClicked()
 
     def _stop(self, message: str):
@@ -312,9 +316,10 @@ class ExploreSection:
 
     def _showProgress(self, fraction, message):
         self.ui.exploreProgressBar.value = round(100 * fraction)
-        self.ui.exploreMessageLabel.text = message
+        self.ui.exploreMessageLabel.text = _(message)
 
     def showState(self, message: str):
+        """Show a sentence and what can be done now."""
         self.ui.exploreMessageLabel.text = message
         self.ui.exploreProgressBar.visible = self.running
         self._updateEnabled()

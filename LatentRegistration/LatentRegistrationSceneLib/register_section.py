@@ -158,6 +158,7 @@ class RegisterSection:
         self.ui.registerProgressBar.value = 0
         self.ui.registerProgressBar.visible = True
         self.ui.registerMessageLabel.text = _("Starting")
+        self.ui.registerMessageLabel.visible = True
         self._job.start()
 
     def _showProgress(self, fraction, message):
@@ -168,7 +169,7 @@ class RegisterSection:
         self.ui.applyButton.text = _("Apply")
         self.ui.registerProgressBar.visible = False
         self.ui.registerMessageLabel.text = message
-        self.ui.registerMessageLabel.visible = True
+        self.ui.registerMessageLabel.visible = bool(message)
         self.ui.resultGroupBox.visible = self._nodes is not None
         self._updateApplyButton()
 
