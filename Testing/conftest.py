@@ -109,3 +109,17 @@ def main_window(scene):
     window = show_main_window()
     yield window
     window.close_window()
+
+
+@pytest.fixture(scope="session")
+def phantom_folder(tmp_path_factory):
+    """A folder with images/ and labels/ of six phantoms, 0.nii.gz to 5.nii.gz."""
+    from DeformationLib.image_io import write_image
+    from DeformationLib.phantoms import two_part_phantom
+
+    folder = tmp_path_factory.mktemp("phantoms")
+    for seed in range(6):
+        image, labels = two_part_phantom(seed)
+        write_image(image, folder / "images" / f"{seed}.nii.gz")
+        write_image(labels, folder / "labels" / f"{seed}.nii.gz")
+    return folder

@@ -21,11 +21,11 @@ from DeformationSceneLib.volumes import add_volume
 from LatentRegistrationLib.explorer import Explorer
 from LatentRegistrationSceneLib import amplitude_animation
 from LatentRegistrationSceneLib.amplitude_animation import AmplitudeAnimation
+from Testing.panel_steps import SECONDS, Obstacle, handle_events, scene_ids
 from Testing.SlicerHost import dialogs
 from Testing.SlicerHost.application import load_scene, save_scene, testing
 
 IMAGE, LABELS = two_part_phantom(4)
-SECONDS = 60.0
 AMPLITUDE = 3  # column of the table
 
 
@@ -88,19 +88,8 @@ def type_amplitude(panel, row, text):
     panel.ui.exploreComponentsTable.item(row, AMPLITUDE).setText(text)
 
 
-def scene_ids(scene):
-    return {node.GetID() for node in nodes_of(scene)}
-
-
 def live_names(scene):
     return sorted(node.GetName() for node in nodes_of(scene) if node.GetName() and node.GetName().endswith(": live"))
-
-
-def handle_events(seconds):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        slicer.app.processEvents()
-        time.sleep(0.002)
 
 
 def wait_until(condition):
@@ -108,21 +97,6 @@ def wait_until(condition):
     while not condition():
         assert time.monotonic() < deadline
         slicer.app.processEvents()
-
-
-class Obstacle:
-    """Holds the encoding up inside the thread, until the test lets it go on."""
-
-    def __init__(self, monkeypatch, panel):
-        self.reached, self.go_on = threading.Event(), threading.Event()
-        original = panel.logic.model
-
-        def model(*arguments):
-            self.reached.set()
-            self.go_on.wait(SECONDS)
-            return original(*arguments)
-
-        monkeypatch.setattr(panel.logic, "model", model)
 
 
 # Starting and stopping

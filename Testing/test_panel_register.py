@@ -1,7 +1,6 @@
 """The panel's section Register, as its user meets it: choices, clicks, cancel, errors, scenes that come and go."""
 
 import sys
-import threading
 import types
 
 import numpy as np
@@ -12,14 +11,13 @@ import vtk
 from DeformationLib.errors import InputError
 from DeformationLib.phantoms import two_part_phantom
 from DeformationSceneLib import installation
-from DeformationSceneLib.placement import nodes_of
 from DeformationSceneLib.segmentations import add_segmentation
 from DeformationSceneLib.volumes import add_volume
+from Testing.panel_steps import SECONDS, Obstacle, handle_events, scene_ids
 from Testing.SlicerHost import dialogs
 from Testing.SlicerHost.application import load_scene, save_scene, testing
 
 FIXED, MOVING = two_part_phantom(4), two_part_phantom(1)
-SECONDS = 60.0
 
 
 @pytest.fixture
@@ -40,25 +38,6 @@ def pair(panel, scene):
 def apply_and_wait(panel):
     panel.ui.applyButton.click()
     assert panel.register._job.wait(SECONDS)
-
-
-def scene_ids(scene):
-    return {node.GetID() for node in nodes_of(scene)}
-
-
-class Obstacle:
-    """Holds the computation up inside the thread, until the test lets it go on."""
-
-    def __init__(self, monkeypatch, panel):
-        self.reached, self.go_on = threading.Event(), threading.Event()
-        original = panel.logic.model
-
-        def model(*arguments):
-            self.reached.set()
-            self.go_on.wait(SECONDS)
-            return original(*arguments)
-
-        monkeypatch.setattr(panel.logic, "model", model)
 
 
 def test_apply_asks_for_what_is_missing(panel, scene):
@@ -163,8 +142,7 @@ def test_cancel_frees_the_panel_at_once_and_leaves_the_scene(panel, pair, scene,
     assert panel.ui.applyButton.enabled
     assert "Cancelled" in panel.ui.registerMessageLabel.text
     obstacle.go_on.set()
-    for _ in range(50):
-        slicer.app.processEvents()
+    handle_events(0.1)
     assert scene_ids(scene) == before
     monkeypatch.undo()
     apply_and_wait(panel)
@@ -219,8 +197,7 @@ def test_closing_the_scene_while_it_works(panel, pair, scene, monkeypatch):
     assert obstacle.reached.wait(SECONDS)
     scene.Clear(False)
     obstacle.go_on.set()
-    for _ in range(50):
-        slicer.app.processEvents()
+    handle_events(0.1)
     assert not panel.register.running
     assert slicer.util.getNodesByClass("vtkMRMLGridTransformNode") == []
     assert panel.ui.fixedVolumeSelector.currentNode() is None

@@ -12,24 +12,11 @@ import slicer
 from DeformationLib import catalogue
 from DeformationLib.bundle import write_bundle
 from DeformationLib.errors import InputError
-from DeformationLib.image_io import write_image
-from DeformationLib.phantoms import two_part_phantom
 from DeformationSceneLib.training_process import ProcessState
 from LatentRegistrationSceneLib import model_installer, train_section
 from LatentRegistrationSceneLib.training_choices import TrainingChoices, TrainingFolder, split_options
 
 TINY = "--widths 2,2 --code-channels 2 --group-size 2 --full-resolution-epochs 0 --grid 8,8,8 --spacing 6"
-
-
-@pytest.fixture(scope="module")
-def phantoms(tmp_path_factory):
-    """Folders of the images and labels of six phantoms."""
-    folder = tmp_path_factory.mktemp("phantoms")
-    for seed in range(6):
-        image, labels = two_part_phantom(seed)
-        write_image(image, folder / "images" / f"{seed}.nii.gz")
-        write_image(labels, folder / "labels" / f"{seed}.nii.gz")
-    return folder
 
 
 class FakeProcess:
@@ -175,11 +162,11 @@ def bundled(name):
     return next(folder / name for folder in catalogue.bundled_model_folders() if (folder / name).is_dir())
 
 
-def test_start_waits_for_the_folders(train, phantoms, tmp_path):
+def test_start_waits_for_the_folders(train, phantom_folder, tmp_path):
     ui = train.ui
     assert not ui.trainButton.enabled
     assert "Choose the folder" in ui.trainButton.toolTip
-    train.fill(phantoms / "images", None)
+    train.fill(phantom_folder / "images", None)
     assert not ui.trainButton.enabled
     ui.trainOutputPathLineEdit.currentPath = str(tmp_path / "out")
     assert ui.trainButton.enabled
@@ -190,32 +177,32 @@ def test_start_waits_for_the_folders(train, phantoms, tmp_path):
     assert not train.shown("trainProgressBar")
 
 
-def test_the_images_are_counted_before_anything_starts(train, phantoms, tmp_path):
-    train.fill(phantoms / "images", tmp_path / "out", phantoms / "labels")
+def test_the_images_are_counted_before_anything_starts(train, phantom_folder, tmp_path):
+    train.fill(phantom_folder / "images", tmp_path / "out", phantom_folder / "labels")
     wait(lambda: train.ui.trainSummaryLabel.text)
     text = train.ui.trainSummaryLabel.text
     assert text.startswith("4 cases to train on, 2 to validate on; grid of ")
-    train.fill(phantoms / "images", None, trainOptions="--validation-rule none --spacing=2.5")
+    train.fill(phantom_folder / "images", None, trainOptions="--validation-rule none --spacing=2.5")
     wait(lambda: "6 cases" in train.ui.trainSummaryLabel.text)
     assert "of 2.5 mm" in train.ui.trainSummaryLabel.text
     assert "no validation curve" in train.ui.trainSummaryLabel.text
-    train.fill(phantoms / "images", None, trainOptions="--widths 2,2 --grid 8,16,24")
+    train.fill(phantom_folder / "images", None, trainOptions="--widths 2,2 --grid 8,16,24")
     wait(lambda: "grid of 24 × 16 × 8 voxels" in train.ui.trainSummaryLabel.text)
     (tmp_path / "empty").mkdir()
     train.fill(tmp_path / "empty", None)
     wait(lambda: "holds no image" in train.ui.trainSummaryLabel.text)
 
 
-def test_the_choices_become_the_words_of_the_command(train, fake, phantoms, tmp_path):
+def test_the_choices_become_the_words_of_the_command(train, fake, phantom_folder, tmp_path):
     ui, out = train.ui, tmp_path / "out"
-    train.fill(phantoms / "images", out, phantoms / "labels", trainName="liver", trainPurpose="- for tests")
+    train.fill(phantom_folder / "images", out, phantom_folder / "labels", trainName="liver", trainPurpose="- for tests")
     ui.trainKindComboBox.setCurrentIndex(1)
     ui.trainEpochsSpinBox.value = 7
     ui.trainDeviceComboBox.setCurrentIndex(1)
     ui.trainOptionsLineEdit.text = "--window 7 --data-name 'my own data'"
     ui.trainButton.click()
     assert fake.latest.command == "LatentRegistrationTrain"
-    images, labels = str(phantoms / "images"), str(phantoms / "labels")
+    images, labels = str(phantom_folder / "images"), str(phantom_folder / "labels")
     assert fake.latest.options == [
         *("--images", images, "--output", str(out), "--labels", labels, "--name=liver", "--epochs", "7"),
         *("--device", "cpu", "--purpose=- for tests", "--validation-rule", "4:1"),
@@ -224,7 +211,7 @@ def test_the_choices_become_the_words_of_the_command(train, fake, phantoms, tmp_
     assert out.is_dir()
 
 
-def test_the_command_understands_these_words(train, phantoms, tmp_path):
+def test_the_command_understands_these_words(train, phantom_folder, tmp_path):
     import importlib.util
 
     from DeformationSceneLib.training_process import command_script
@@ -232,14 +219,14 @@ def test_the_command_understands_these_words(train, phantoms, tmp_path):
     specification = importlib.util.spec_from_file_location("command", command_script("LatentRegistrationTrain"))
     command = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(command)
-    train.fill(phantoms / "images", tmp_path, None, trainName="-x", trainPurpose="--y", trainOptions="--window 7")
+    train.fill(phantom_folder / "images", tmp_path, None, trainName="-x", trainPurpose="--y", trainOptions="--window 7")
     arguments = command.build_parser().parse_args(TrainingChoices.of(train.parameters).options(resume=True))
     assert (arguments.name, arguments.purpose, arguments.window, arguments.resume) == ("-x", "--y", 7, True)
 
 
-def test_a_training_is_shown_while_it_runs(train, fake, phantoms, tmp_path, layout):
+def test_a_training_is_shown_while_it_runs(train, fake, phantom_folder, tmp_path, layout):
     ui, out = train.ui, tmp_path / "out"
-    train.fill(phantoms / "images", out, trainEpochs=10, trainName="liver")
+    train.fill(phantom_folder / "images", out, trainEpochs=10, trainName="liver")
     ui.trainButton.click()
     assert train.section.running
     assert ui.trainButton.text == "Stop"
@@ -266,8 +253,8 @@ def test_a_training_is_shown_while_it_runs(train, fake, phantoms, tmp_path, layo
     assert layout == ["liver: Loss", "liver: Validation"]
 
 
-def test_the_button_stops_politely_and_then_at_once(train, fake, phantoms, tmp_path):
-    train.fill(phantoms / "images", tmp_path / "out")
+def test_the_button_stops_politely_and_then_at_once(train, fake, phantom_folder, tmp_path):
+    train.fill(phantom_folder / "images", tmp_path / "out")
     train.ui.trainButton.click()
     train.ui.trainButton.click()
     tick(train)
@@ -283,8 +270,8 @@ def test_the_button_stops_politely_and_then_at_once(train, fake, phantoms, tmp_p
     assert not train.shown("trainProgressBar")
 
 
-def test_a_finished_training_tells_its_best_epoch(train, fake, phantoms, tmp_path, layout):
-    train.fill(phantoms / "images", tmp_path / "out", trainEpochs=3)
+def test_a_finished_training_tells_its_best_epoch(train, fake, phantom_folder, tmp_path, layout):
+    train.fill(phantom_folder / "images", tmp_path / "out", trainEpochs=3)
     train.ui.trainButton.click()
     finish(train, tmp_path / "out")
     assert train.ui.trainMessageLabel.text == (
@@ -296,8 +283,8 @@ def test_a_finished_training_tells_its_best_epoch(train, fake, phantoms, tmp_pat
     assert not train.ui.trainResumeCheckBox.checked  # there is nothing left to resume
 
 
-def test_a_stopped_training_is_resumed_by_default(train, fake, phantoms, tmp_path, layout):
-    train.fill(phantoms / "images", tmp_path / "out", trainEpochs=10)
+def test_a_stopped_training_is_resumed_by_default(train, fake, phantom_folder, tmp_path, layout):
+    train.fill(phantom_folder / "images", tmp_path / "out", trainEpochs=10)
     train.ui.trainButton.click()
     finish(train, tmp_path / "out", ProcessState.STOPPED)
     assert train.ui.trainResumeCheckBox.checked
@@ -308,9 +295,9 @@ def test_a_stopped_training_is_resumed_by_default(train, fake, phantoms, tmp_pat
 
 
 def test_what_an_earlier_training_has_left_is_not_taken_for_the_result(
-    train, fake, answers, phantoms, tmp_path, layout
+    train, fake, answers, phantom_folder, tmp_path, layout
 ):
-    train.fill(phantoms / "images", tmp_path / "out", trainEpochs=3)
+    train.fill(phantom_folder / "images", tmp_path / "out", trainEpochs=3)
     train.ui.trainButton.click()
     finish(train, tmp_path / "out")
     train.ui.trainButton.click()
@@ -326,11 +313,11 @@ def test_what_an_earlier_training_has_left_is_not_taken_for_the_result(
     )
 
 
-def test_an_old_training_is_replaced_only_when_that_is_wanted(train, fake, answers, phantoms, tmp_path, layout):
+def test_an_old_training_is_replaced_only_when_that_is_wanted(train, fake, answers, phantom_folder, tmp_path, layout):
     out = tmp_path / "out"
     write_log(out, "1,1,2.0,0.5", "2,2,1.5,0.7")
     (out / "checkpoint.pt").touch()
-    train.fill(phantoms / "images", out, trainEpochs=10)
+    train.fill(phantom_folder / "images", out, trainEpochs=10)
     assert train.ui.trainResumeCheckBox.checked
     train.parameters.trainEpochs = 2
     assert not train.ui.trainResumeCheckBox.checked
@@ -346,8 +333,8 @@ def test_an_old_training_is_replaced_only_when_that_is_wanted(train, fake, answe
     assert not train.section.curves.update()  # the log that is there is not of this training
 
 
-def test_the_commands_sentence_is_shown(train, fake, errors, phantoms, tmp_path):
-    train.fill(phantoms / "images", tmp_path / "out")
+def test_the_commands_sentence_is_shown(train, fake, errors, phantom_folder, tmp_path):
+    train.fill(phantom_folder / "images", tmp_path / "out")
     train.ui.trainButton.click()
     fake.latest.state, fake.latest.error = ProcessState.FAILED, InputError("--window must be odd, not 4.")
     tick(train)
@@ -356,8 +343,8 @@ def test_the_commands_sentence_is_shown(train, fake, errors, phantoms, tmp_path)
     assert train.ui.trainButton.text == "Start training"
 
 
-def test_an_unforeseen_end_is_a_sentence_with_details(train, fake, errors, phantoms, tmp_path):
-    train.fill(phantoms / "images", tmp_path / "out")
+def test_an_unforeseen_end_is_a_sentence_with_details(train, fake, errors, phantom_folder, tmp_path):
+    train.fill(phantom_folder / "images", tmp_path / "out")
     train.ui.trainButton.click()
     fake.latest.state = ProcessState.FAILED
     fake.latest.error = RuntimeError("ended with exit code 1.\nTraceback\nValueError: broken")
@@ -378,9 +365,11 @@ def test_an_unforeseen_end_is_a_sentence_with_details(train, fake, errors, phant
         ("trainOutput", "file/out", "cannot be created"),
     ],
 )
-def test_what_cannot_be_started_is_told_in_a_sentence(train, fake, errors, phantoms, tmp_path, field, value, reason):
+def test_what_cannot_be_started_is_told_in_a_sentence(
+    train, fake, errors, phantom_folder, tmp_path, field, value, reason
+):
     (tmp_path / "file").touch()
-    train.fill(phantoms / "images", tmp_path / "out")
+    train.fill(phantom_folder / "images", tmp_path / "out")
     setattr(train.parameters, field, value if field == "trainOptions" else tmp_path / value)
     if train.ui.trainButton.enabled:
         train.ui.trainButton.click()
@@ -391,10 +380,10 @@ def test_what_cannot_be_started_is_told_in_a_sentence(train, fake, errors, phant
     assert fake.latest is None
 
 
-def test_missing_packages_are_offered_and_may_be_declined(train, fake, errors, phantoms, tmp_path, monkeypatch):
+def test_missing_packages_are_offered_and_may_be_declined(train, fake, errors, phantom_folder, tmp_path, monkeypatch):
     from DeformationSceneLib import installation
 
-    train.fill(phantoms / "images", tmp_path / "out")
+    train.fill(phantom_folder / "images", tmp_path / "out")
     monkeypatch.setattr(installation, "ensure_dependencies", lambda: False)
     train.ui.trainButton.click()
     assert train.ui.trainMessageLabel.text == "The training was not started, because Python packages are missing."
@@ -409,15 +398,15 @@ def test_missing_packages_are_offered_and_may_be_declined(train, fake, errors, p
     assert train.ui.trainButton.enabled
 
 
-def test_scene_and_module_come_and_go_while_a_training_runs(train, fake, phantoms, tmp_path, layout, scene):
+def test_scene_and_module_come_and_go_while_a_training_runs(train, fake, phantom_folder, tmp_path, layout, scene):
     out = tmp_path / "out"
-    train.fill(phantoms / "images", out)
+    train.fill(phantom_folder / "images", out)
     train.ui.trainButton.click()
     write_log(out, "1,5,2.0,0.5")
     for _ in range(5):
         tick(train)
     scene.Clear(False)
-    assert train.parameters.trainImages != phantoms / "images"
+    assert train.parameters.trainImages != phantom_folder / "images"
     train.panel.exit()
     write_log(out, "1,5,2.0,0.5", "2,10,1.5,0.7")
     for _ in range(5):
@@ -431,9 +420,9 @@ def test_scene_and_module_come_and_go_while_a_training_runs(train, fake, phantom
     assert fake.latest.asked == ["close"]
 
 
-def test_curves_of_an_earlier_training_are_shown(train, phantoms, tmp_path, layout, errors):
+def test_curves_of_an_earlier_training_are_shown(train, phantom_folder, tmp_path, layout, errors):
     write_log(tmp_path / "kidney", "1,1,2.0", "2,2,1.5", names="epoch,minutes,loss")
-    train.fill(phantoms / "images", tmp_path / "kidney")
+    train.fill(phantom_folder / "images", tmp_path / "kidney")
     train.ui.trainCurvesButton.click()
     assert layout == ["kidney: Loss"]
     train.ui.trainChartComboBox.setCurrentIndex(1)
@@ -446,11 +435,11 @@ def test_curves_of_an_earlier_training_are_shown(train, phantoms, tmp_path, layo
     assert train.section.curves.columns["score"] == [0.5]
 
 
-def test_a_model_is_installed_from_the_output_folder(train, phantoms, tmp_path, answers, errors):
+def test_a_model_is_installed_from_the_output_folder(train, phantom_folder, tmp_path, answers, errors):
     out = tmp_path / "out"
     write_log(out, "1,1,2.0,0.5")
     os.symlink(bundled("phantom"), out / "model", target_is_directory=True)
-    train.fill(phantoms / "images", out, trainName="my phantom")
+    train.fill(phantom_folder / "images", out, trainName="my phantom")
     train.ui.trainInstallButton.click()
     assert not train.ui.trainInstallButton.enabled
     wait(lambda: not train.section._installer.running)
@@ -536,12 +525,17 @@ def test_an_output_folder_tells_what_is_in_it(tmp_path):
     assert TrainingFolder.at(tmp_path) == TrainingFolder(0, True, 7)
 
 
-def test_a_real_training_by_clicks(train, phantoms, tmp_path, views, errors):
+def test_a_real_training_by_clicks(train, phantom_folder, tmp_path, views, errors):
     from LatentRegistrationLib.model import RegistrationModel
 
     ui, out = train.ui, tmp_path / "out"
     train.fill(
-        phantoms / "images", out, phantoms / "labels", trainName="by clicks", trainEpochs=2000, trainOptions=TINY
+        phantom_folder / "images",
+        out,
+        phantom_folder / "labels",
+        trainName="by clicks",
+        trainEpochs=2000,
+        trainOptions=TINY,
     )
     train.parameters.trainMixedPrecision = False
     ui.trainDeviceComboBox.setCurrentIndex(1)

@@ -10,8 +10,6 @@ import pytest
 from DeformationLib.bundle import read_weights
 from DeformationLib.catalogue import read_card
 from DeformationLib.errors import InputError
-from DeformationLib.image_io import write_image
-from DeformationLib.phantoms import two_part_phantom
 
 TINY = "--widths 2,2 --code-channels 2 --group-size 2 --validation-rule 2:1 --device cpu --grid 8,8,8 --spacing 6"
 COMMAND = "LatentRegistrationTrain"
@@ -42,17 +40,6 @@ def start(library, tmp_path, monkeypatch):
         process.close()
 
 
-@pytest.fixture(scope="module")
-def phantoms(tmp_path_factory):
-    """Folders of the images and labels of four phantoms."""
-    folder = tmp_path_factory.mktemp("phantoms")
-    for seed in range(4):
-        image, labels = two_part_phantom(seed)
-        write_image(image, folder / "images" / f"{seed}.nii.gz")
-        write_image(labels, folder / "labels" / f"{seed}.nii.gz")
-    return folder
-
-
 def listen(process, until=lambda: False, seconds=120):
     """Poll until a condition holds or the process has ended; returns the lines."""
     lines, deadline = [], time.monotonic() + seconds
@@ -63,8 +50,15 @@ def listen(process, until=lambda: False, seconds=120):
     return lines
 
 
-def options_for(phantoms, output, words=""):
-    given = ["--images", str(phantoms / "images"), "--labels", str(phantoms / "labels"), "--output", str(output)]
+def options_for(phantom_folder, output, words=""):
+    given = [
+        "--images",
+        str(phantom_folder / "images"),
+        "--labels",
+        str(phantom_folder / "labels"),
+        "--output",
+        str(output),
+    ]
     return [*given, *TINY.split(), *words.split()]
 
 
@@ -239,12 +233,12 @@ def test_the_command_is_found_in_the_source_tree_and_in_an_installed_extension(l
         assert library.command_script(COMMAND) == script
 
 
-def test_a_real_training_is_killed_resumed_and_stopped(library, phantoms, tmp_path):
+def test_a_real_training_is_killed_resumed_and_stopped(library, phantom_folder, tmp_path):
     output, log = tmp_path / "output", tmp_path / "output" / "log.csv"
 
     def train(words=""):
         words = f"--epochs 4000 --full-resolution-epochs 0 {words}"
-        return library.TrainingProcess(COMMAND, options_for(phantoms, output, words))
+        return library.TrainingProcess(COMMAND, options_for(phantom_folder, output, words))
 
     def epochs():
         return len(log.read_text().splitlines()) - 1 if log.exists() else 0

@@ -21,7 +21,10 @@ def velocity_network(grid=GRID, strength=6.0, seed=0, **changes):
     network = VelocityNetwork(VelocityNetworkConfiguration(grid.size, grid.spacing, **values)).eval()
     network.requires_grad_(False)
     generator = torch.Generator().manual_seed(seed)
-    code, image = torch.randn(1, values["latent"], generator=generator), torch.rand(1, 1, *grid.size, generator=generator)
+    code, image = (
+        torch.randn(1, values["latent"], generator=generator),
+        torch.rand(1, 1, *grid.size, generator=generator),
+    )
     spacing = torch.tensor(grid.spacing).view(1, -1, *[1] * grid.dimension)
     for _ in range(6):  # the hyperbolic tangent bends the proportion
         largest = float((network.decode(code, image)[0] * spacing).abs().max())
