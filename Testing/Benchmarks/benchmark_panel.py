@@ -152,7 +152,6 @@ def main() -> int:
     parser.add_argument("--data", type=Path, help="folder with images/ and labels/ of the hippocampus set")
     arguments = parser.parse_args()
 
-    from Testing.demo import hippocampus_pair, phantom_pair
     from Testing.SlicerHost.application import load_module, start
 
     begin = time.perf_counter()
@@ -175,6 +174,8 @@ def main() -> int:
         f"panel opened and drawn {opened - loaded:.2f} s; torch was {'' if 'torch' in sys.modules else 'not '}imported"
     )
     import torch
+
+    from Testing.demo import hippocampus_pair, phantom_pair
 
     torch.set_num_threads(THREADS)
     pair = hippocampus_pair(arguments.data) if arguments.data else phantom_pair()
