@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from DeformationLib.errors import InputError
+from DeformationLib.errors import Cancelled, InputError
 from DeformationLib.geometry import Geometry
 from DeformationLib.image import Image
-from LatentRegistrationLib.preprocessing import NetworkGrid, normalise, prepare, prepare_labels
+from DeformationLib.progress import Progress
+from LatentRegistrationLib.preprocessing import NetworkGrid, normalise, prepare, prepare_labels, prepare_mask
 
 GRID = NetworkGrid((16, 20, 24), 1.0)
 
@@ -107,6 +108,33 @@ def test_padding_shows_the_edge():
     seen = prepare(Image(array), GRID).image[0, 0].numpy()
     assert (seen[:, :, :8] == 0).all()
     assert (seen[:, :, -8:] == 1).all()
+
+
+def test_a_mask_is_seen_where_the_image_is():
+    array = np.zeros((8, 10, 12), bool)
+    array[2:5, 3:7, 4:6] = True
+    image = Image(np.random.default_rng(0).normal(size=array.shape), origin=(5, -20, 33))
+    seen = prepare(image, GRID)
+    mask = prepare_mask(image.with_array(array), GRID, seen.geometry)
+    assert mask.shape == (1, 1, 16, 20, 24)
+    inside = seen.mask[0, 0].numpy() > 0
+    np.testing.assert_array_equal(mask[0, 0].numpy()[inside].reshape(array.shape), array)
+    assert mask.sum() == array.sum()
+
+
+def test_a_grid_that_sees_nothing_is_refused():
+    array = np.zeros((40, 40, 40))
+    array[:10] = np.random.default_rng(0).normal(size=(10, 40, 40))
+    for place in (Geometry((24, 20, 16), origin=(0, 0, 500)), Geometry((24, 20, 16), origin=(5, 5, 20))):
+        with pytest.raises(InputError, match="^The fixed image shows nothing where the model looks"):
+            prepare(Image(array), GRID, "The fixed image", place)
+
+
+def test_preparing_can_be_cancelled(blobs):
+    progress = Progress()
+    progress.cancel()
+    with pytest.raises(Cancelled):
+        prepare(blobs(Geometry((14, 13, 9), (0.7, 0.8, 0.9)))[0], GRID, progress=progress)
 
 
 def test_labels_become_indicators_where_the_image_is_seen(blobs):

@@ -247,6 +247,47 @@ def test_reflection_folds_everywhere():
     np.testing.assert_allclose(jacobian_determinant(mirror).array, -1, atol=1e-5)
 
 
+def slice_displacement(map_in_plane, matrix, plane=LEFT_HANDED):
+    """A slice whose points (x, y) in its plane are mapped there, and then by a linear map of the body."""
+    grid = Geometry((24, 20, 1), (0.8, 1.1, 4.0), (-30, 12, 45), plane)
+    points = points_of(grid)
+    local = (points - grid.centre) @ np.linalg.inv(plane).T
+    x, y = map_in_plane(local[..., 0], local[..., 1])
+    landed = np.stack([x, y, local[..., 2]], axis=-1) @ plane.T @ np.asarray(matrix).T + (3, 4, 5)
+    return Image.on_grid((landed - points).astype(np.float32), grid)
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        np.eye(3),
+        rotation(25, -40, 10),
+        rotation(90, 0, 0),
+        np.diag([1, 1, -1.0]),
+        LEFT_HANDED @ np.diag([-1, 1, 1.0]) @ LEFT_HANDED.T,
+    ],
+    ids=["same plane", "tilted", "across", "mirrored through the plane", "mirrored in the plane"],
+)
+def test_of_a_slice_the_determinant_is_the_change_of_area_in_whatever_plane(matrix):
+    grown = jacobian_determinant(slice_displacement(lambda x, y: (1.3 * x + 0.2 * y, 0.9 * y), matrix)).array
+    np.testing.assert_allclose(grown, 1.3 * 0.9, atol=1e-4)
+    folded = jacobian_determinant(slice_displacement(lambda x, y: (x, np.where(y < 3, y, 6 - y)), matrix)).array
+    assert folded.shape == (1, 20, 24)
+    np.testing.assert_allclose(folded[0, :10], 1, atol=1e-4)
+    np.testing.assert_allclose(folded[0, -3:], -1, atol=1e-4)
+
+
+def test_the_determinant_reports_and_can_be_cancelled():
+    displacement = wavy_displacement(FIXED)
+    heard = []
+    progress = Progress(lambda fraction, message: heard.append(fraction))
+    jacobian_determinant(displacement, progress)
+    assert heard[-1] == 1
+    progress.cancel()
+    with pytest.raises(Cancelled):
+        jacobian_determinant(displacement, progress)
+
+
 # --- from a network's grid to millimetres ----------------------------------------------------------------------------
 
 FIXED_NETWORK = network_geometry((8, 9, 10), (2.0, 1.5, 1.8), FIXED.centre)
@@ -288,6 +329,30 @@ def test_network_displacement_point_by_point(moving_network):
         np.testing.assert_allclose(field.array[k, j, i], target - point, atol=1e-4)
 
 
+def test_a_network_displacement_that_ends_at_zero_is_sampled_where_it_is_and_the_same():
+    u = np.zeros((3, 8, 9, 10), np.float32)
+    u[:, 1:-1, 1:-1, 1:-1] = np.random.default_rng(0).normal(size=(3, 6, 7, 8))
+    almost = u.copy()
+    almost[0, 0, 0, 0] = 1e-9  # takes the other way
+    wide = Geometry((60, 50, 40), (0.8, 1.1, 1.9), tuple(FIXED.centre - (40, 30, 35)), LEFT_HANDED)
+    for target in (FIXED, wide, Geometry((5, 5, 5), origin=(900, 0, 0))):
+        ours, expected = (
+            network_field_to_physical(field, FIXED_NETWORK, MOVING_NETWORK, target) for field in (u, almost)
+        )
+        np.testing.assert_allclose(ours.array, expected.array, atol=1e-5)
+
+
+def test_a_network_displacement_reports_and_can_be_cancelled():
+    u = np.random.default_rng(0).normal(size=(3, 8, 9, 10))
+    heard = []
+    progress = Progress(lambda fraction, message: heard.append(fraction))
+    network_field_to_physical(u, FIXED_NETWORK, MOVING_NETWORK, FIXED, progress)
+    assert len(heard) >= 3
+    progress.cancel()
+    with pytest.raises(Cancelled):
+        network_field_to_physical(u, FIXED_NETWORK, MOVING_NETWORK, FIXED, progress)
+
+
 def test_network_displacement_from_torch():
     torch = pytest.importorskip("torch")
     u = torch.randn(3, 8, 9, 10, generator=torch.Generator().manual_seed(0), requires_grad=True)
@@ -318,6 +383,41 @@ def test_inconsistency_is_in_millimetres(result):
 def test_consistency_is_unknown_where_nothing_lands(result):
     result.displacement.array += 1000
     assert np.isnan(result.inverse_consistency())
+
+
+def test_folding_is_counted_once_and_only_where_something_is_deformed(result):
+    grid = Geometry((20, 20, 20), (1, 1, 1), (0, 0, 0))
+    array = np.zeros((20, 20, 20, 3), np.float32)
+    array[8:12, 8:12, 8:12, 0] = np.array([2.0, 0.7, -0.7, -2.0])
+    result.displacement = Image.on_grid(array, grid)
+    expected = metrics.folding_percent(jacobian_determinant(result.displacement).array)
+    assert expected > 0.1
+    assert result.folding_percent() == pytest.approx(expected)
+    assert result.folding_percent() is result.folding_percent()
+    for region, share in (
+        ((slice(7, 13),) * 3, expected),
+        ((slice(0, 20),) * 3, expected),
+        ((slice(0, 6),) * 3, 0.0),
+        ((slice(20, 20),) * 3, 0.0),
+    ):
+        other = RegistrationResult(
+            Image.on_grid(array[..., 0], grid),
+            result.moving,
+            result.displacement,
+            result.inverse_displacement,
+            deformed=region,
+        )
+        assert other.folding_percent() == pytest.approx(share)
+
+
+def test_one_line_says_what_is_known(result):
+    result.similarity_name = "overlap"
+    result.seconds = {"network": 0.25, "resampling": 0.5}
+    assert result.one_line() == "0.75 s · overlap 0.50 → 0.75 · 0.00 % folded"
+    result.similarity_before = float("nan")
+    assert result.one_line() == "0.75 s · overlap – → 0.75 · 0.00 % folded"
+    result.similarity_after = None
+    assert result.one_line() == "0.75 s · 0.00 % folded"
 
 
 def test_report_of_an_affine_map(result):

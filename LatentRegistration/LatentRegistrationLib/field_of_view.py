@@ -1,0 +1,92 @@
+"""Where a network looks at two images, and how its displacement ends beyond what it sees."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from DeformationLib.alignment import InitialAlignment, matching_boxes, moved, one_mask_for_both
+from DeformationLib.geometry import Geometry
+from DeformationLib.image import Image
+from DeformationLib.masks import mask_box
+
+from .preprocessing import NetworkGrid
+
+
+def place_grids(
+    grid: NetworkGrid,
+    fixed: Image,
+    moving: Image,
+    alignment: InitialAlignment,
+    fixed_mask: Image | None = None,
+    moving_mask: Image | None = None,
+) -> tuple[Geometry, Geometry]:
+    """Where a network's grid lies over the fixed image, and where the alignment brings it over the moving one.
+
+    Around the structure in the fixed mask (or in the moving one, brought back), around the fixed image without a mask.
+    Where centres are aligned, the moving grid lies around its own box, so that voxels of both coincide with the grid's.
+    """
+    single = one_mask_for_both(fixed, moving, fixed_mask, moving_mask)
+    if alignment.kind == "centres" and not single:
+        box_f, box_m = matching_boxes(fixed, moving, fixed_mask, moving_mask)
+        return grid.around(box_f), grid.around(box_m)
+    focus = fixed.geometry if fixed_mask is None else mask_box(fixed_mask)
+    if single and fixed_mask is None:
+        centre = moved(mask_box(moving_mask), np.linalg.inv(alignment.matrix)).centre
+        focus = replace(focus, origin=tuple(focus.origin + centre - focus.centre))
+    start = grid.around(focus)
+    return start, moved(start, alignment.matrix)
+
+
+def reaches_beyond(image: Geometry, grid: Geometry) -> bool:
+    """True where an image has voxel centres outside the box of a network's grid."""
+    corners = np.array(list(product(*[(0, n - 1) for n in image.size])))
+    index = grid.physical_to_index(image.index_to_physical(corners))
+    size = np.asarray(grid.size)
+    outside = (index < -0.5 - 1e-6) | (index > size - 0.5 + 1e-6)
+    return bool(outside[:, size > 1].any())
+
+
+def fading_margin(displacement: Tensor) -> int:
+    """Voxels in which a displacement ``(batch, D, *grid)`` can end beyond its grid without folding anything by it.
+
+    Three times the largest displacement at the edge: the smooth step's slope is 1.5 over its length, so that the
+    derivative changes by half at most.
+    """
+    length = displacement.norm(dim=1)[0]
+    largest = max(float(length.movedim(axis, 0)[[0, -1]].max()) for axis in range(length.ndim))
+    return min(int(np.ceil(3 * largest)) + 2, max(displacement.shape[2:]))
+
+
+def faded(displacement: Tensor, margin: int) -> Tensor:
+    """A displacement continued by ``margin`` voxels on every side, from its value at the edge smoothly to zero; none for 0."""
+    if not margin:
+        return displacement
+    dimension = displacement.ndim - 2
+    result = F.pad(displacement, [margin] * 2 * dimension, mode="replicate")
+    for axis in range(2, displacement.ndim):
+        length = displacement.shape[axis]
+        index = torch.arange(-margin, length + margin, device=result.device)
+        share = 1 - torch.maximum(-index, index - (length - 1)).clamp_min(0) / margin
+        weight = share * share * (3 - 2 * share)
+        result = result * weight.view(-1, *[1] * (displacement.ndim - 1 - axis))
+    return result
+
+
+def with_zero_edge(displacement: Tensor) -> Tensor:
+    """The same but for the outermost voxels, which are zero: what rounding left there would be continued to infinity."""
+    result = displacement.clone()
+    for axis in range(2, displacement.ndim):
+        result.movedim(axis, 0)[[0, -1]] = 0.0
+    return result
+
+
+def grown(grid: Geometry, margin: int, dimension: int) -> Geometry:
+    """A network's grid with ``margin`` more voxels on every side; a slice grows in its plane."""
+    extra = np.array([margin, margin, margin if dimension == 3 else 0])
+    return Geometry(tuple(grid.size + 2 * extra), grid.spacing, tuple(grid.index_to_physical(-extra)), grid.direction)
