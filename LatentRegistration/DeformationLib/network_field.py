@@ -12,6 +12,8 @@ from .masks import cropped, voxels_around
 from .progress import Progress
 from .sampling import sample_on_grid
 
+_SLICES_PER_REPORT = 8
+
 
 def network_field_to_physical(
     u_kji: Any, fixed_grid: Geometry, moving_grid: Geometry, target: Geometry, progress: Progress | None = None
@@ -46,14 +48,17 @@ def network_field_to_physical(
     if vanishes_at_edge(u_kji):
         region = voxels_around(target, fixed_grid)
     if all(axis.stop > axis.start for axis in region):
-        array[region] = sample_on_grid(u_mm, fixed_grid, cropped(target, region), progress=progress.part(0.0, 0.8))
+        for start in range(region[0].start, region[0].stop, _SLICES_PER_REPORT):
+            slab = (slice(start, min(start + _SLICES_PER_REPORT, region[0].stop)), *region[1:])
+            array[slab] = sample_on_grid(u_mm, fixed_grid, cropped(target, slab))
+            progress.report(0.8 * slab[0].stop / len(array))
     # Everything else is affine in the target's index: the way through both network grids, less the point itself.
     through = (moving_grid.ijk_to_lps @ fixed_grid.lps_to_ijk - np.eye(4)) @ target.ijk_to_lps
     i, j, k = (np.multiply.outer(np.arange(n), step) for n, step in zip(target.size, through[:3, :3].T, strict=True))
     first = (through[:3, 3] + j[:, None] + i).astype(np.float32)
     for slice_k, (plane, step) in enumerate(zip(array, k.astype(np.float32), strict=True)):
         plane += first + step
-        if slice_k % 16 == 0:
+        if slice_k % _SLICES_PER_REPORT == 0:
             progress.report(0.8 + 0.2 * slice_k / len(array))
     return Image.on_grid(array, target)
 

@@ -1,4 +1,7 @@
-"""The commands ``register``, ``decompose`` and ``models``; every failure is one sentence and exit code 2."""
+"""The commands ``register``, ``decompose``, ``models`` and those of the probabilistic model.
+
+Every failure is one sentence and exit code 2.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ from DeformationLib.files import atomic_path, make_folder
 from DeformationLib.image import check_same_grid
 from DeformationLib.image_io import read_image, read_labels, read_mask, write_image
 from DeformationLib.progress import console_progress
+
+from .probabilistic_commands import add_commands
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -54,6 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument("--output", required=True, help="folder for the results")
         command.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
 
+    add_commands(commands)
     models = commands.add_parser("models", help="list the installed models")
     models.set_defaults(run=run_models)
     return parser
@@ -75,7 +81,7 @@ def main(words: list[str]) -> int:
 
 def run_register(arguments: argparse.Namespace) -> None:
     """Register, write the files that `RegistrationResult.write` lists, print a summary."""
-    from .model import RegistrationModel
+    from .models import load_model
 
     folder = make_folder(arguments.output)
     fixed, moving = read_image(arguments.fixed), read_image(arguments.moving)
@@ -83,7 +89,7 @@ def run_register(arguments: argparse.Namespace) -> None:
     moving_labels = _labels_of(arguments.moving_labels, moving, arguments.moving)
     fixed_mask = read_mask(arguments.fixed_mask) if arguments.fixed_mask else None
     moving_mask = read_mask(arguments.moving_mask) if arguments.moving_mask else None
-    model = RegistrationModel.load(arguments.model, arguments.device)
+    model = load_model(arguments.model, arguments.device)
     progress = console_progress("Registering")
     result = model.register(
         fixed,

@@ -226,7 +226,10 @@ def request_from(arguments: argparse.Namespace):
 
 def shareable_command(words: list[str]) -> str:
     """The command line for the model's card, folders without their path: cards travel, home directories should not."""
-    shown = [Path(word).name if len(Path(word).parts) > 1 and Path(word).exists() else word for word in words]
+    # A folder that the run itself will make does not exist yet.
+    paths = (Path(word) for word in words)
+    folders = [len(p.parts) > 1 and (p.is_absolute() or p.exists() or p.parent.exists()) for p in paths]
+    shown = [Path(word).name if folder else word for word, folder in zip(words, folders, strict=True)]
     of_this_run = ("--resume", "--slicer-progress", "--stop-file=")
     return shlex.join(["LatentRegistrationTrain", *(word for word in shown if not word.startswith(of_this_run))])
 

@@ -132,7 +132,9 @@ def test_models_are_found_by_name_by_folder_and_in_further_folders(tmp_path, mon
     write(second / "liver")
     write(second / "spleen")
     (second / "no model").mkdir()
-    monkeypatch.setenv(catalogue.FOLDERS_VARIABLE, os.pathsep.join([str(first), str(second), str(tmp_path / "missing")]))
+    monkeypatch.setenv(
+        catalogue.FOLDERS_VARIABLE, os.pathsep.join([str(first), str(second), str(tmp_path / "missing")])
+    )
     assert catalogue.find_bundle("liver") == first / "liver"
     assert catalogue.find_bundle("spleen") == second / "spleen"
     assert catalogue.find_bundle(second / "liver") == second / "liver"

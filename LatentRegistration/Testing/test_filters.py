@@ -13,7 +13,8 @@ def noise(*shape, seed=0):
 
 
 @pytest.mark.parametrize(
-    ("shape", "sigma"), [((2, 3, 9, 20, 17), (0.4, 2.0, 1.3)), ((1, 2, 30, 12), (3.0, 0.7)), ((1, 1, 3, 8, 8), (2.0, 1, 1))]
+    ("shape", "sigma"),
+    [((2, 3, 9, 20, 17), (0.4, 2.0, 1.3)), ((1, 2, 30, 12), (3.0, 0.7)), ((1, 1, 3, 8, 8), (2.0, 1, 1))],
 )
 def test_gaussian_is_a_convolution_with_replicated_borders(shape, sigma):
     field = noise(*shape)

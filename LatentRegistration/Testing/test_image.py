@@ -310,7 +310,9 @@ def test_smoothing_around_the_target_alone_changes_nothing(target):
 def test_smoothing_can_be_cancelled():
     progress = Progress(lambda fraction, message: progress.cancel())
     with pytest.raises(Cancelled):
-        resample(random_image(Geometry((20, 20, 20))), Geometry((5, 5, 5), (4, 4, 4)), antialias=True, progress=progress)
+        resample(
+            random_image(Geometry((20, 20, 20))), Geometry((5, 5, 5), (4, 4, 4)), antialias=True, progress=progress
+        )
 
 
 def test_to_a_network_grid_and_back():

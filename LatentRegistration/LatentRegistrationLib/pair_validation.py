@@ -1,0 +1,91 @@
+"""How well a probabilistic network registers pairs that it was not trained on, on its own grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from DeformationLib.fields import exponential, jacobian_determinant, resize_field, spatial_gradient, warp
+from DeformationLib.similarity import masked_mean
+
+from .pairs import PairBatch, PairSet
+from .structures import POOL, structure_dice
+from .velocity_network import VelocityNetwork
+from .velocity_objective import kl_divergence, local_correlation
+
+VALIDATION_SQUARINGS = 6
+
+
+@torch.no_grad()
+def validate_pairs(
+    network: VelocityNetwork,
+    data: PairSet,
+    pairs: Sequence,
+    structures: Mapping[str, Sequence[int]],
+    finest: int = 0,
+    device: str = "cpu",
+    mixed_precision: bool = False,
+) -> dict[str, float]:
+    """Overlap (or local correlation, without labels) and regularity of pairs, registered with the mean code.
+
+    Args:
+        network: on ``device``.
+        data: of the pairs.
+        pairs: fixed and moving, see `pairs.Pair`; none gives no scores.
+        structures: labels by name.
+        finest: scales left out, see `VelocityNetwork.decode`.
+        device: of the network.
+        mixed_precision: bfloat16 in the convolutions.
+
+    Returns:
+        ``score`` (mean Dice over structures and pairs), ``dice_<structure>``, ``score_sd`` over pairs,
+        ``folding_percent``, ``jacobian_gradient`` (mean, 1/mm), ``kl``, and for the heart ``ejection_error`` (points).
+    """
+    if not pairs:
+        return {}
+    rows = []
+    for pair in pairs:
+        batch = data.batch([pair])
+        images = batch.images.to(device)
+        with torch.autocast(torch.device(device).type, dtype=torch.bfloat16, enabled=mixed_precision):
+            mean, log_variance = network.encode(images[:, :1], images[:, 1:])
+            velocity = network.decode(mean, images[:, 1:], finest)[0]
+        size = tuple(network.configuration.size)
+        displacement = resize_field(exponential(velocity.float(), VALIDATION_SQUARINGS), size).cpu()
+        row = _scores(batch, displacement, data.label_values, structures)
+        row |= _regularity(displacement, network.configuration.spacing)
+        rows.append(row | {"kl": float(kl_divergence(mean, log_variance))})
+    result = {name: float(np.nanmean([row[name] for row in rows])) for name in rows[0]}
+    result["score_sd"] = float(np.nanstd([row["score"] for row in rows]))
+    return {name: round(value, 5) for name, value in result.items()}
+
+
+def _scores(
+    batch: PairBatch, displacement: Tensor, values: list[int], structures: Mapping[str, Sequence[int]]
+) -> dict[str, float]:
+    if not batch.fixed_labels.any():
+        warped = warp(batch.images[:, 1:], displacement)
+        correlation = local_correlation(batch.images[:, :1], warped, (7,) * (displacement.ndim - 2))
+        return {"score": float(masked_mean(correlation, batch.mask))}
+    warped = warp(batch.moving_labels, displacement, padding="zeros")
+    dice = structure_dice(batch.fixed_labels[0], warped[0], values, structures)
+    scores = {"score": float(np.nanmean(list(dice.values())))} | {f"dice_{name}": dice[name] for name in dice}
+    if "LV pool" in structures:
+        pool = values.index(POOL)
+        before, target, after = (
+            float(part[0, pool].sum()) for part in (batch.moving_labels, batch.fixed_labels, warped)
+        )
+        scores["ejection_error"] = 100.0 * abs(after - target) / max(before, 1e-6)
+    return scores
+
+
+def _regularity(displacement: Tensor, spacing: Sequence[float]) -> dict[str, float]:
+    determinant = jacobian_determinant(displacement)
+    gradient = spatial_gradient(determinant[:, None], tuple(spacing)).norm(dim=2)
+    return {
+        "folding_percent": 100.0 * float((determinant <= 0).float().mean()),
+        "jacobian_gradient": float(gradient.mean()),
+    }
