@@ -98,7 +98,8 @@ def _neighbours(table: CodeTable) -> dict:
     same = np.mean([group[other] == group[name] for name, near in found.items() for other, _ in near])
     chance = np.mean([[a == b for b in table.groups] for a in table.groups])
     print(
-        f"\nOf the three nearest cases of a validation patient, {100 * same:.0f} % are of its group (by chance {100 * chance:.0f} %)\n"
+        f"\nOf the three nearest cases of a validation patient, {100 * same:.0f} % are of its group "
+        f"(by chance {100 * chance:.0f} %)\n"
     )
     return {"same_group": float(same), "chance": float(chance)}
 

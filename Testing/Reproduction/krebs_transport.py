@@ -44,16 +44,17 @@ def print_transport(result: dict) -> None:
         f"\nEjection fraction (%), {result['transports']} transports, {result['unseen transports']} of them to unseen hearts\n"
     )
     print(
-        "| targets | group | before | after | unchanged displacement | difference | unchanged | thesis: before, after, difference |"
+        "| targets | group | before | after | unchanged displacement | difference | unchanged "
+        "| thesis: before, after, difference |"
     )
     print("|:--|:--|--:|--:|--:|--:|--:|:--|")
     for targets in ("all healthy targets", "unseen healthy targets"):
         for group, row in result[targets].items():
             thesis = THESIS[group]
             print(
-                f"| {targets} | {group} | {row['before']:.1f} ± {row['before_sd']:.1f} | {row['after']:.1f} ± {row['after_sd']:.1f} | "
-                f"{row['unchanged']:.1f} ± {row['unchanged_sd']:.1f} | {row['difference']:.1f} | {row['difference_unchanged']:.1f} | "
-                f"{thesis[0]}, {thesis[1]}, {thesis[2]} |"
+                f"| {targets} | {group} | {row['before']:.1f} ± {row['before_sd']:.1f} | "
+                f"{row['after']:.1f} ± {row['after_sd']:.1f} | {row['unchanged']:.1f} ± {row['unchanged_sd']:.1f} | "
+                f"{row['difference']:.1f} | {row['difference_unchanged']:.1f} | {thesis[0]}, {thesis[1]}, {thesis[2]} |"
             )
     print()
 
