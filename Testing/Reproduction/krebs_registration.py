@@ -55,8 +55,8 @@ def print_comparison(table: Mapping[str, list[dict]]) -> None:
         thesis = THESIS.get(title, (float("nan"),) * 3)
         print(
             f"| {title} | {_pair(rows, 'dice', 3)} | {_text(thesis[0], 3)} | {_pair(rows, 'hd95', 1)} | "
-            f"{_text(thesis[1], 1)} | {_pair(rows, 'roughness', 2, 100)} | {_text(thesis[2], 1)} | {_mean(rows, 'folding'):.4f} | "
-            f"{_pair(rows, 'ejection_error', 1)} | {_text(_median(rows, 'seconds'), 3)} |"
+            f"{_text(thesis[1], 1)} | {_pair(rows, 'roughness', 2, 100)} | {_text(thesis[2], 1)} | "
+            f"{_mean(rows, 'folding'):.4f} | {_pair(rows, 'ejection_error', 1)} | {_text(_median(rows, 'seconds'), 3)} |"
         )
     print("\n| Dice | " + " | ".join(CARDIAC_STRUCTURES) + " |")
     print("|:--|" + "--:|" * len(CARDIAC_STRUCTURES))
