@@ -17,7 +17,9 @@ from DeformationLib.catalogue import find_bundle, read_card
 from DeformationLib.errors import InputError
 from DeformationLib.fields import exponential, warp
 from DeformationLib.filters import window_in_voxels
-from DeformationLib.image import Image, check_dimensions, check_intensities
+from DeformationLib.geometry import Geometry
+from DeformationLib.geometry import Geometry
+from DeformationLib.image import Image
 from DeformationLib.masks import voxels_around
 from DeformationLib.network_field import network_field_to_physical
 from DeformationLib.progress import Progress, Stopwatch
@@ -30,6 +32,8 @@ from .model import checked_device, has_fast_bfloat16
 from .pair_grid import PairGrid
 from .pair_view import PairView, extent_warnings, look
 from .preprocessing import NetworkInput, prepare
+from .velocity_explorer import VelocityExplorer
+from .velocity_explorer import VelocityExplorer
 from .velocity_network import VelocityNetwork, VelocityNetworkConfiguration, pyramid
 from .velocity_objective import local_correlation
 
@@ -143,8 +147,13 @@ class ProbabilisticModel:
     @torch.inference_mode()
     def encode_view(self, view: PairView) -> LatentCode:
         """The code of a pair that was already looked at."""
+        return self.encode_seen(view.seen_f, view.seen_m)
+
+    @torch.inference_mode()
+    def encode_seen(self, fixed: NetworkInput, moving: NetworkInput) -> LatentCode:
+        """The code of two images as the network sees them."""
         with self._precision():
-            mean, log_variance = self.network.encode(view.seen_f.image, view.seen_m.image)
+            mean, log_variance = self.network.encode(fixed.image, moving.image)
         deviation = (0.5 * log_variance[0].double()).exp()
         return LatentCode(mean[0].double().cpu().numpy(), deviation.cpu().numpy(), self.name)
 
@@ -241,11 +250,18 @@ class ProbabilisticModel:
         progress.report(1.0, "Registered")
         return result
 
-    def see(self, image: Image, name: str = "The image") -> NetworkInput:
-        """One image as the network sees it, for codes that come from elsewhere."""
+    def explorer(self, image: Image, structure: Image | None = None) -> VelocityExplorer:
+        """The components of the training codes applied to an image; in a large one the model looks at the structure.
+
+        Raises `InputError` where the model has none.
+        """
+        return VelocityExplorer(self, image, structure)
+
+    def see(self, image: Image, name: str = "The image", geometry: Geometry | None = None) -> NetworkInput:
+        """One image as the network sees it, for codes that come from elsewhere; `geometry`: where, else around it."""
         check_intensities(image, name)
         check_dimensions(image, self.grid.dimension, name)
-        seen = prepare(image, self.grid, name)
+        seen = prepare(image, self.grid, name, geometry)
         return NetworkInput(seen.image.to(self.device), seen.mask.to(self.device), seen.geometry)
 
     @torch.inference_mode()
@@ -266,8 +282,12 @@ class ProbabilisticModel:
             seen = image
         else:
             seen, target = self.see(image), target or image
-        flow = self._flow(self.decode(code, seen), seen, seen, target, target)
+        flow = self.flow(code, seen, target)
         return flow.physical(flow.exponential(sense), seen, seen, target)
+
+    def flow(self, code: np.ndarray, seen: NetworkInput, image: Image) -> Flow:
+        """The velocity of a code for one image; it fades out where the image reaches beyond what the network sees."""
+        return self._flow(self.decode(code, seen), seen, seen, image, image)
 
     @torch.inference_mode()
     def displacement_of_view(self, code: np.ndarray, view: PairView) -> Image:
@@ -349,10 +369,10 @@ class Flow:
         velocity = sense * self.velocity
         return exponential(velocity, squarings_for(velocity))
 
-    def grown(self, geometry):
+    def grown(self, geometry: Geometry) -> Geometry:
         """A place of the grid with the margin around it."""
         extra = np.array([*self.margin[::-1], 0, 0])[:3]
-        return type(geometry)(
+        return Geometry(
             tuple(np.asarray(geometry.size) + 2 * extra),
             geometry.spacing,
             tuple(geometry.index_to_physical(-extra)),

@@ -39,16 +39,16 @@ class LatentRegistrationLogic(ScriptedLoadableModuleLogic):
         return read_card(find_bundle(name))
 
     def model(self, name: str = "hippocampus", device: str = "auto"):
-        """A loaded `LatentRegistrationLib.model.RegistrationModel`, by name or folder; kept for the next call."""
+        """A loaded model (`LatentRegistrationLib.models.load_model`), by name or folder; kept for the next call."""
         from DeformationSceneLib.installation import preload_torch
 
         preload_torch()
-        from LatentRegistrationLib.model import RegistrationModel
+        from LatentRegistrationLib.models import load_model
 
         key = (str(name), device)
         with self._loading:
             if key not in self._models:
-                self._models[key] = RegistrationModel.load(name, device)
+                self._models[key] = load_model(name, device)
             return self._models[key]
 
     def forgetModels(self) -> None:

@@ -39,11 +39,9 @@ class ModelInstaller:
         """Install the model in a folder or zip file; asks before it replaces one."""
 
         def work(_progress):
-            from LatentRegistrationLib.model import RegistrationModel
+            from LatentRegistrationLib.models import load_model
 
-            return install_model(
-                source, name, replace=replace, check=lambda folder: RegistrationModel.load(folder, "cpu")
-            )
+            return install_model(source, name, replace=replace, check=lambda folder: load_model(folder, "cpu"))
 
         with errors_shown(_("Install a model")):
             if not ensure_dependencies():
