@@ -9,6 +9,7 @@ import vtk
 from .observers import Observers
 from .plot_drawing import BACKGROUND, draw_chart, fit_axes, new_chart, store_ranges
 from .rendered_view import RenderedView
+from .signals import StandInSignal
 from .view_bars import fit_icon, qMRMLViewControllerBar
 from .view_widget import qMRMLAbstractViewWidget
 
@@ -40,13 +41,14 @@ _ACTIONS = {
 class qMRMLPlotView(RenderedView):
     """Draws the chart of a plot view node; stands in for Slicer's class, which needs Qt."""
 
-    # Lines of one pixel on a plain ground: steps would be seen, and a chart is drawn quickly.
-    live_samples = 4
+    live_samples = 0
+    dataSelected = StandInSignal("dataSelected(vtkStringArray*,vtkCollection*)")
 
     def __init__(self, parent=None):
         super().__init__(parent)
         self._view_node = None
         self._chart_node = None
+        self._series_shown: list[slicer.vtkMRMLPlotSeriesNode] = []
         self._chart_observers = Observers()
         self._outdated = True
         self._drawing = False
@@ -62,6 +64,7 @@ class qMRMLPlotView(RenderedView):
         style.SetScene(self._context_scene)
         self._interactor.SetInteractorStyle(style)
         self.observe(self._chart, vtk.vtkCommand.InteractionEvent, lambda *_: self._store_ranges())
+        self.observe(self._chart, vtk.vtkCommand.SelectionChangedEvent, lambda *_: self._emit_selection())
 
     def mrmlPlotViewNode(self) -> slicer.vtkMRMLPlotViewNode:
         return self._view_node
@@ -97,6 +100,11 @@ class qMRMLPlotView(RenderedView):
         # VTK leaves no room for the descenders of the lowest line of text.
         self._chart.SetSize(vtk.vtkRectf(0, _DESCENDERS, width, height - _DESCENDERS))
         self._context_scene.SetDirty(True)
+
+    def renderSmooth(self) -> None:
+        # VTK smooths the lines of charts itself; with several samples per pixel a stripe of each text appears below it.
+        if self._stale:
+            self.forceRender()
 
     def before_render(self) -> None:
         self._update()
@@ -140,7 +148,7 @@ class qMRMLPlotView(RenderedView):
             self._chart.SetDragPointAlongY(
                 self._view_node.GetEnablePointMoveAlongY() and node.GetEnablePointMoveAlongY()
             )
-        draw_chart(self._chart, node)
+        self._series_shown = draw_chart(self._chart, node)
         self._context_scene.SetDirty(True)
         self._drawing = False
 
@@ -162,6 +170,19 @@ class qMRMLPlotView(RenderedView):
         if node is not None:
             # A chart node is modified together with its series and their tables.
             self._chart_observers.add(node, vtk.vtkCommand.ModifiedEvent, lambda *_: self.outdate())
+
+    def _emit_selection(self) -> None:
+        """IDs of the series with selected points, and the points' numbers; empty where nothing is selected any more."""
+        if self._view_node is None or self._view_node.GetPlotChartNode() is None:
+            return
+        identifiers, selections = vtk.vtkStringArray(), vtk.vtkCollection()
+        for index, series in enumerate(self._series_shown[: self._chart.GetNumberOfPlots()]):
+            selection = self._chart.GetPlot(index).GetSelection()
+            if selection is not None and selection.GetNumberOfValues() > 0:
+                selections.AddItem(selection)
+                identifiers.InsertNextValue(series.GetID())
+        self._redraw()
+        self.dataSelected.emit(identifiers, selections)
 
     def _store_ranges(self) -> None:
         if self._chart_node is not None and not self._drawing:
