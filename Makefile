@@ -8,7 +8,7 @@ TRAINING := training
 TRAIN := LatentRegistration/LatentRegistrationTrain/LatentRegistrationTrain.py
 HIPPOCAMPUS = --images $(DATA)/images --labels $(DATA)/labels --grid 48,64,48 --spacing 1 --mixed-precision --overlap-weight 2
 
-.PHONY: demo test format benchmarks reproduction screenshots train clean
+.PHONY: demo test format benchmarks reproduction reproduction-krebs screenshots train train-cardiac clean
 
 demo: $(VENV)/installed
 	$(RUN) -m Testing.demo --output demo $(if $(DATA),--data $(DATA))
@@ -30,6 +30,16 @@ benchmarks: $(VENV)-benchmark/installed
 reproduction: $(VENV)/installed
 	$(RUN) Testing/Reproduction/estienne.py --data $(DATA) --output $(TRAINING)/reproduction
 
+# Slow: every figure of Documentation/krebs.md; here DATA is a folder with a folder per patient. The models that are not
+# bundled (one scale, other latent sizes) are compared where `make train-cardiac` has trained them.
+space := $(subst ,, )
+comma := ,
+reproduction-krebs: $(VENV)-benchmark/installed
+	PYTHONPATH=$(CURDIR):$(CURDIR)/LatentRegistration $(VENV)-benchmark/bin/python Testing/Reproduction/krebs.py --data $(DATA) \
+	    --output $(TRAINING)/krebs --model cardiac-short-axis --second cardiac-short-axis-labels \
+	    $(addprefix --one-scale=,$(wildcard $(TRAINING)/cardiac-one-scale/model)) \
+	    --sizes=$(subst $(space),$(comma),$(wildcard $(TRAINING)/cardiac-latent-*/model))
+
 # The pictures of the README: the demonstration's, and the panel and its views; need DATA, as they show real images.
 screenshots: $(VENV)/installed
 	$(RUN) -m Testing.demo --output demo --data $(DATA)
@@ -46,6 +56,23 @@ train: $(VENV)/installed
 	$(RUN) $(TRAIN) --images $(TRAINING)/phantoms/images --labels $(TRAINING)/phantoms/labels --grid 40,40,40 --spacing 1 \
 	    --widths 16,32,64 --code-channels 16 --mixed-precision --overlap-weight 2 --folding-weight 3 --epochs 60 \
 	    --full-resolution-epochs 10 --seed 1 --output $(TRAINING)/phantom --name phantom
+
+# Slow, hours on a CPU: the models of the heart; DATA is a folder with a folder per patient.
+CARDIAC = --model probabilistic --images $(DATA) --split-file $(TRAINING)/acdc-validation.txt --grid 8,104,104 \
+    --spacings 10,1.6,1.6 --frame image --flip 0.5 --through-plane 3 --mixed-precision
+SMOOTH = --smoothing 8 --likelihood-weight 10000 --reference-share 0.5 --learning-rate 5e-4
+train-cardiac: $(VENV)/installed
+	mkdir -p $(TRAINING)
+	ls -d $(DATA)/patient*[05] | xargs -n 1 basename > $(TRAINING)/acdc-validation.txt
+	$(RUN) $(TRAIN) $(CARDIAC) $(SMOOTH) --output $(TRAINING)/cardiac-main --name cardiac-short-axis --seed 1 --epochs 70 \
+	    --full-resolution-epochs 10 --pairs-per-case 8
+	$(RUN) $(TRAIN) $(CARDIAC) --output $(TRAINING)/cardiac-second --name cardiac-short-axis-labels --seed 1 --smoothing 5 \
+	    --latent 64 --context 16,32,32 --likelihood-weight 20000 --overlap-weight 2 --folding-weight 1 --reference-share 0.8 \
+	    --initialize $(TRAINING)/cardiac-main/model --learning-rate 5e-4 --epochs 50 --full-resolution-epochs 10
+	$(RUN) $(TRAIN) $(CARDIAC) $(SMOOTH) --scales 1 --output $(TRAINING)/cardiac-one-scale --name cardiac-one-scale --seed 1 \
+	    --initialize $(TRAINING)/cardiac-main/model --epochs 24 --full-resolution-epochs 24 --pairs-per-case 6
+	for latent in 8 16 32 64; do $(RUN) $(TRAIN) $(CARDIAC) $(SMOOTH) --latent $$latent --seed 1 --epochs 70 \
+	    --full-resolution-epochs 10 --output $(TRAINING)/cardiac-latent-$$latent --name cardiac-latent-$$latent; done
 
 .venv: $(VENV)/installed
 

@@ -11,6 +11,7 @@ from slicer import (
     vtkMRMLLabelMapVolumeNode,
     vtkMRMLScalarVolumeNode,
     vtkMRMLSegmentationNode,
+    vtkMRMLTableNode,
 )
 from slicer.i18n import tr as _
 from slicer.i18n import translate
@@ -99,6 +100,17 @@ class DeformationDisplay(Enum):
         ]
 
 
+class SimulatedCodes(Enum):
+    """Where the codes of simulated deformations come from; the values are the logic's names."""
+
+    PRIOR = "prior"
+    POPULATION = "population"
+
+    def label(self) -> str:
+        """What the panel calls it."""
+        return {"prior": _("Prior of the model"), "population": _("Training population")}[self.value]
+
+
 class TrainingKind(Enum):
     """What the panel's Train section trains."""
 
@@ -113,6 +125,20 @@ class TrainingKind(Enum):
         }[self.value]
 
 
+class LatentMapKind(Enum):
+    """The plane in which the latent map shows cases."""
+
+    PRINCIPAL = "principal"
+    CANONICAL = "canonical"
+
+    def label(self) -> str:
+        """What the panel calls it."""
+        return {
+            "principal": _("Principal components"),
+            "canonical": _("Canonical components, which tell the groups apart"),
+        }[self.value]
+
+
 Structure = Union[vtkMRMLSegmentationNode, vtkMRMLLabelMapVolumeNode, None]  # noqa: UP007 - combo boxes know no A | B
 """A segmentation, a label map volume, or nothing."""
 
@@ -121,8 +147,8 @@ Structure = Union[vtkMRMLSegmentationNode, vtkMRMLLabelMapVolumeNode, None]  # n
 class LatentRegistrationParameterNode:
     """What the user has chosen; saved with the scene.
 
-    The first block belongs to the section Register, those named explore... and train... to the other two. Amplitudes are
-    in standard deviations of the model's training population, one for each component from the first.
+    The first block belongs to the section Register, those named explore... and map... to Explore, train... to Train.
+    Amplitudes are in standard deviations of the model's training population, one for each component from the first.
     """
 
     fixedVolume: vtkMRMLScalarVolumeNode
@@ -154,6 +180,21 @@ class LatentRegistrationParameterNode:
     explorePlotFirst: Annotated[int, WithinRange(1, 1000)] = 1
     explorePlotSecond: Annotated[int, WithinRange(1, 1000)] = 2
 
+    mapCases: Path
+    mapCodes: vtkMRMLTableNode
+    mapGroupColumn: str
+    mapKind: LatentMapKind = LatentMapKind.PRINCIPAL
+
+    simulateCount: Annotated[int, WithinRange(1, 50)] = 5
+    simulateSeed: Annotated[int, WithinRange(0, 999999)] = 0
+    simulateCodes: SimulatedCodes = SimulatedCodes.PRIOR
+    simulateImages: bool = False
+    simulateSourceFixed: vtkMRMLScalarVolumeNode
+    simulateSourceMoving: vtkMRMLScalarVolumeNode
+    simulateSourceStructure: Structure
+    simulatePart: str
+    simulateUncertaintySamples: Annotated[int, WithinRange(2, 200)] = 20
+
     trainImages: Path
     trainLabels: Path
     trainOutput: Path
@@ -180,7 +221,9 @@ class LatentRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin
     def setup(self):
         """Build the panel. Called when the module is opened for the first time."""
         from LatentRegistrationSceneLib.explore_section import ExploreSection
+        from LatentRegistrationSceneLib.map_section import MapSection
         from LatentRegistrationSceneLib.register_section import RegisterSection
+        from LatentRegistrationSceneLib.simulate_section import SimulateSection
         from LatentRegistrationSceneLib.train_section import TrainSection
 
         ScriptedLoadableModuleWidget.setup(self)
@@ -192,8 +235,10 @@ class LatentRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin
         self.logic = LatentRegistrationLogic()
         self.register = RegisterSection(self.ui, self.logic)
         self.explore = ExploreSection(self.ui, self.logic)
+        self.simulate = SimulateSection(self.ui, self.logic)
+        self.map = MapSection(self.ui, self.logic, self.explore)
         self.train = TrainSection(self.ui, self.logic, onModelsChanged=self.onModelsChanged)
-        self.sections = (self.register, self.explore, self.train)
+        self.sections = (self.register, self.explore, self.simulate, self.map, self.train)
 
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
@@ -257,3 +302,4 @@ class LatentRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin
         self.logic.forgetModels()
         self.register.modelsChanged()
         self.explore.modelsChanged()
+        self.simulate.modelsChanged()

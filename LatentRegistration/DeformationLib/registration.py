@@ -25,14 +25,19 @@ _VOXELS_PER_SLAB = 2**17
 class _ComputedWhenAsked:
     """A field of a dataclass whose value may be given as a function, called when it is first read.
 
-    The function takes the object and a `Progress`.
+    The function takes the object and a `Progress`.  A default makes the field optional.
     """
+
+    def __init__(self, *default):
+        self._default = default
 
     def __set_name__(self, owner, name):
         self._name = f"_{name}"
 
     def __get__(self, instance, owner=None):
         if instance is None:
+            if self._default:
+                return self._default[0]
             raise AttributeError(self._name)  # so that dataclasses see no default
         value = vars(instance)[self._name]
         if callable(value):
@@ -52,7 +57,7 @@ class RegistrationResult:
                           of the fixed image shows what lies at p + displacement(p) in the moving image
     inverse_displacement  the same on the moving grid, from moving to fixed; given as an image, or as a function of the
                           result and a progress that computes it when it is first asked for
-    velocity              stationary velocity field, in the same units, of models that have one
+    velocity              stationary velocity field, in the same units, of models that have one; or a function as above
     model                 name of what registered them
     seconds               what each step took
     warnings              sentences for the user: inputs unlike the training data, and so on
@@ -73,7 +78,7 @@ class RegistrationResult:
     moving: Image
     displacement: Image
     inverse_displacement: Image = _ComputedWhenAsked()
-    velocity: Image | None = None
+    velocity: Image | None = _ComputedWhenAsked(None)
     model: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.decomposition import PCA
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -60,7 +61,12 @@ class Classification:
 
 
 def classify(
-    codes: ArrayLike, groups: Sequence[str], components: int = 8, folds: int = 10, seed: int = 0
+    codes: ArrayLike,
+    groups: Sequence[str],
+    components: int = 8,
+    folds: int = 10,
+    seed: int = 0,
+    principal: int | None = None,
 ) -> Classification:
     """Support vector machine on canonical components, both fitted inside the folds (Krebs section 4.3, done honestly).
 
@@ -68,14 +74,22 @@ def classify(
         codes: ``(n, latent)``.
         groups: of the cases; each needs as many cases as there are folds, or the folds become fewer.
         components: canonical components; at most one less than there are groups.
+        principal: principal components of the codes, fitted inside the folds too, from which the canonical ones are
+            found; of few cases with long codes those fit anything otherwise.
         folds: of the stratified cross-validation.
         seed: of the folds.
 
     Raises:
         InputError: for a single group, or a group of one case.
     """
-    steps = make_pipeline(StandardScaler(), CanonicalComponents(components), SVC(C=1.0))
-    return cross_validated("canonical components inside the folds", steps, codes, groups, folds, seed)
+    codes = np.asarray(codes, dtype=np.float64)
+    check_groups(groups, len(codes), smallest=2)
+    name, steps = "canonical components inside the folds", []
+    if principal is not None:
+        count = max(1, min(principal, codes.shape[1], len(codes) // 2))
+        name, steps = f"canonical of {count} principal components inside the folds", [PCA(count)]
+    steps += [StandardScaler(), CanonicalComponents(components), SVC(C=1.0)]
+    return cross_validated(name, make_pipeline(*steps), codes, groups, folds, seed)
 
 
 def classify_leaky(

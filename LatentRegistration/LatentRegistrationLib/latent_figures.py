@@ -66,9 +66,9 @@ def plot_simulations(
                 displacement = model.displacement(codes[row, column], seen, image)
                 _draw(axes[row, column], warp_image(image, displacement), displacement)
                 if row == steps - 1:
-                    axes[row, column].set_xlabel(f"{points[row, column, 0]:+.2g}")
+                    axes[row, column].set_xlabel(f"{points[row, column, 0]:+.3g}")
                 if column == 0:
-                    axes[row, column].set_ylabel(f"{points[row, column, 1]:+.2g}")
+                    axes[row, column].set_ylabel(f"{points[row, column, 1]:+.3g}")
         figure.supxlabel(plane.axes[0])
         figure.supylabel(plane.axes[1])
 

@@ -72,14 +72,19 @@ def run_encode(arguments: argparse.Namespace) -> None:
     table.write(folder / "codes.csv")
     if any(groups):
         plot_latent_map(canonical_map(table.codes, groups), table, folder / "map.png", names=len(table) <= 40)
-        results = [majority(groups), classify(table.codes, groups), classify_leaky(table.codes, groups)]
+        results = [
+            majority(groups),
+            classify(table.codes, groups),
+            classify(table.codes, groups, principal=10),
+            classify_leaky(table.codes, groups),
+        ]
         report = [
             {"name": result.name, "accuracy": result.accuracy, "interval": result.interval(), "honest": result.honest}
             for result in results
         ]
         write_json(report, folder / "classification.json")
         for result in results:
-            print(f"{result.name:45s} {100 * result.accuracy:5.1f} %")
+            print(f"{result.name:60s} {100 * result.accuracy:5.1f} %")
     print(f"wrote {folder}")
 
 

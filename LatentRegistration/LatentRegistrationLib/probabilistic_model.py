@@ -15,9 +15,8 @@ from DeformationLib.alignment import Alignment
 from DeformationLib.bundle import load_state, read_weights
 from DeformationLib.catalogue import find_bundle, read_card
 from DeformationLib.errors import InputError
-from DeformationLib.fields import exponential, warp
+from DeformationLib.fields import exponential, resize_field, warp
 from DeformationLib.filters import window_in_voxels
-from DeformationLib.geometry import Geometry
 from DeformationLib.geometry import Geometry
 from DeformationLib.image import Image
 from DeformationLib.masks import voxels_around
@@ -32,7 +31,6 @@ from .model import checked_device, has_fast_bfloat16
 from .pair_grid import PairGrid
 from .pair_view import PairView, extent_warnings, look
 from .preprocessing import NetworkInput, prepare
-from .velocity_explorer import VelocityExplorer
 from .velocity_explorer import VelocityExplorer
 from .velocity_network import VelocityNetwork, VelocityNetworkConfiguration, pyramid
 from .velocity_objective import local_correlation
@@ -217,7 +215,7 @@ class ProbabilisticModel:
         displacement = flow.physical(forward, view.seen_f, view.seen_m, fixed, progress.part(0.7, 0.95))
         watch.lap("resampling")
         warnings = [*view.alignment.warnings, *self._warnings(view, mean)]
-        before, after = _similarities(self.network.configuration, view, velocity)
+        before, after = _similarities(self.network.configuration, view, flow.inner(forward))
         watch.lap("checks")
 
         @torch.inference_mode()
@@ -229,12 +227,13 @@ class ProbabilisticModel:
             result.seconds |= watch.seconds
             return inverse
 
-        result = RegistrationResult(
+        progress.report(1.0, "Registered")
+        return RegistrationResult(
             fixed,
             moving,
             displacement,
             invert_when_asked,
-            velocity=flow.physical(flow.velocity, view.seen_f, view.seen_f, fixed),
+            velocity=lambda result, progress: flow.physical(flow.velocity, view.seen_f, view.seen_f, fixed, progress),
             model=self.name,
             seconds=watch.seconds,
             warnings=warnings,
@@ -245,10 +244,6 @@ class ProbabilisticModel:
             alignment_matrix=view.seen_m.geometry.ijk_to_lps @ view.seen_f.geometry.lps_to_ijk,
             deformed=voxels_around(fixed.geometry, flow.grown(view.seen_f.geometry)),
         )
-        watch.lap("velocity")
-        result.seconds |= watch.seconds
-        progress.report(1.0, "Registered")
-        return result
 
     def explorer(self, image: Image, structure: Image | None = None) -> VelocityExplorer:
         """The components of the training codes applied to an image; in a large one the model looks at the structure.
@@ -259,8 +254,6 @@ class ProbabilisticModel:
 
     def see(self, image: Image, name: str = "The image", geometry: Geometry | None = None) -> NetworkInput:
         """One image as the network sees it, for codes that come from elsewhere; `geometry`: where, else around it."""
-        check_intensities(image, name)
-        check_dimensions(image, self.grid.dimension, name)
         seen = prepare(image, self.grid, name, geometry)
         return NetworkInput(seen.image.to(self.device), seen.mask.to(self.device), seen.geometry)
 
@@ -298,7 +291,9 @@ class ProbabilisticModel:
 
     def _flow(self, velocity: Tensor, seen_f: NetworkInput, seen_m: NetworkInput, fixed: Image, moving: Image) -> Flow:
         beyond = reaches_beyond(fixed.geometry, seen_f.geometry) or reaches_beyond(moving.geometry, seen_m.geometry)
-        return Flow.fading_out(self.grid, velocity) if beyond else Flow(self.grid, velocity, (0,) * self.grid.dimension)
+        if beyond:
+            return Flow.fading_out(self.grid, velocity)
+        return Flow(self.grid, velocity, (0,) * self.grid.dimension)
 
     def _projected(self, mean: np.ndarray, components: int | None) -> np.ndarray:
         if components is None:
@@ -369,6 +364,12 @@ class Flow:
         velocity = sense * self.velocity
         return exponential(velocity, squarings_for(velocity))
 
+    def inner(self, field: Tensor) -> Tensor:
+        """A field of the flow without the margin."""
+        for axis, (count, length) in enumerate(zip(self.margin, self.grid.size, strict=True)):
+            field = field.narrow(2 + axis, count, length)
+        return field
+
     def grown(self, geometry: Geometry) -> Geometry:
         """A place of the grid with the margin around it."""
         extra = np.array([*self.margin[::-1], 0, 0])[:3]
@@ -400,21 +401,22 @@ def configuration_of(values: dict[str, Any]) -> VelocityNetworkConfiguration:
     )
 
 
-def _similarities(configuration: VelocityNetworkConfiguration, view: PairView, velocity: Tensor) -> tuple[float, float]:
-    """Mean squared local correlation before and after, where both images have voxels; nan where they share none."""
-    level = 1 if configuration.level(1)[0] != configuration.size else 0
-    scale = velocity.new_tensor([2.0 if stride == 2 else 1.0 for stride in configuration.strides[0]])
-    coarse = velocity
-    if level:
-        coarse = pyramid(velocity, configuration, 1)[1] / scale.view(1, -1, *[1] * len(scale))
+def _similarities(
+    configuration: VelocityNetworkConfiguration, view: PairView, displacement: Tensor
+) -> tuple[float, float]:
+    """Mean squared local correlation before and after, where both images have voxels; nan where they share none.
+
+    On half the grid, which is enough for a number of two digits.
+    """
+    coarse = resize_field(displacement, configuration.level(1)[0])
     fixed, mask_f, moving, mask_m = (
-        pyramid(part, configuration, level)[-1]
+        pyramid(part, configuration, 1)[-1]
         for part in (view.seen_f.image, view.seen_f.mask, view.seen_m.image, view.seen_m.mask)
     )
-    warped = warp(torch.cat([moving, mask_m], dim=1), exponential(coarse, squarings_for(coarse)))
-    both = torch.cat([torch.cat([moving, mask_m], dim=1), warped])
+    undeformed = torch.cat([moving, mask_m], dim=1)
+    both = torch.cat([undeformed, warp(undeformed, coarse)])
     valid = ((mask_f > 0.5) & (both[:, 1:] > 0.5)).float()
-    window = window_in_voxels(7, configuration.level(level)[1])
+    window = window_in_voxels(7, configuration.level(1)[1])
     correlation = local_correlation(fixed.expand_as(valid), both[:, :1], window)
     values = [
         float(masked_mean(c, v)) if bool(v.any()) else float("nan") for c, v in zip(correlation, valid, strict=True)

@@ -38,6 +38,7 @@ def request_from_options(options: argparse.Namespace, command: str) -> Probabili
         scales=options.scales,
         smoothing=options.smoothing,
         largest_velocity=options.largest_velocity,
+        through_plane=options.through_plane,
         context=_numbers(options, "context", int),
         **_template(len(widths)),
     )

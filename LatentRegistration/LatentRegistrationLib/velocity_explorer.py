@@ -63,6 +63,11 @@ class VelocityExplorer:
             self.warnings = extent_warnings(model.grid, image, self._seen, "explored", model.name)
 
     @property
+    def model_name(self) -> str:
+        """Name of the model whose codes deform the image."""
+        return self._model.name
+
+    @property
     def count(self) -> int:
         """Number of components."""
         return self._decomposition.count

@@ -23,6 +23,9 @@ _CONVOLUTION = {2: nn.Conv2d, 3: nn.Conv3d}
 _TRANSPOSED = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 _POOL = {2: F.avg_pool2d, 3: F.avg_pool3d}
 
+_THICK = 3.0
+"""Slices so many times thicker than the pixels count as thick."""
+
 
 @dataclass(frozen=True)
 class VelocityNetworkConfiguration:
@@ -36,7 +39,9 @@ class VelocityNetworkConfiguration:
         latent: dimension d of the code.
         scales: velocity fields, at the full grid and at 1/2, 1/4, ... of it; at most as many as there are levels.
         smoothing: standard deviation of the Gaussian on every velocity field, mm (sigma_G).
-        largest_velocity: bound of each component before smoothing, mm.
+        largest_velocity: bound of each component before smoothing, mm, in what each scale adds.
+        through_plane: the same of the component across slices that are far thicker than their pixels.  Shifts of less
+            than a slice cannot be seen, and what a network makes of them does harm: the heart's overlap falls.
         squarings: of the exponential (N).
         context: maps of features of the moving image, per level from fine to coarse, that the decoder sees beside the
             image itself; empty for the image alone, as in the thesis.
@@ -50,6 +55,7 @@ class VelocityNetworkConfiguration:
     scales: int = 3
     smoothing: float = 3.0
     largest_velocity: float = 20.0
+    through_plane: float = 20.0
     squarings: int = 4
     context: tuple[int, ...] = ()
 
@@ -114,8 +120,14 @@ class VelocityNetworkConfiguration:
         """Kernel of convolutions on a level: slices far thicker than the pixels are not mixed yet."""
         size, spacing = self.level(number)
         return tuple(
-            3 if step < 3 * min(spacing) and length > 1 else 1 for step, length in zip(spacing, size, strict=True)
+            3 if step < _THICK * min(spacing) and length > 1 else 1 for step, length in zip(spacing, size, strict=True)
         )
+
+    @property
+    def bounds(self) -> tuple[float, ...]:
+        """Largest velocity along each axis, mm."""
+        thick = _THICK * min(self.spacing)
+        return tuple(self.through_plane if step >= thick else self.largest_velocity for step in self.spacing)
 
 
 class VelocityNetwork(nn.Module):
@@ -252,8 +264,8 @@ class VelocityDecoder(nn.Module):
     def _velocity(self, head: Tensor, level: int, coarser: Tensor | None) -> Tensor:
         """Bounded, added to the coarser scale's, and smoothed (eq. 4.11); in voxels of the level's grid."""
         size, spacing = self.configuration.level(level)
-        millimetres = head.new_tensor(spacing).view(1, -1, *[1] * len(size))
-        velocity = self.configuration.largest_velocity * torch.tanh(head) / millimetres
+        bounds = [bound / step for bound, step in zip(self.configuration.bounds, spacing, strict=True)]
+        velocity = head.new_tensor(bounds).view(1, -1, *[1] * len(size)) * torch.tanh(head)
         if coarser is not None:
             velocity = velocity + resize_field(coarser, size)
         return gaussian_filter(velocity, [self.configuration.smoothing / step for step in spacing])

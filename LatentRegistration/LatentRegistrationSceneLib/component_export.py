@@ -79,7 +79,13 @@ class ComponentDeformation:
     """
 
     def __init__(
-        self, imageNode, structureNode, explorer: Explorer, amplitudes: Sequence[float], warped: bool = True
+        self,
+        imageNode,
+        structureNode,
+        explorer: Explorer,
+        amplitudes: Sequence[float],
+        warped: bool = True,
+        code: np.ndarray | None = None,
     ) -> None:
         """Read the nodes.
 
@@ -89,10 +95,12 @@ class ComponentDeformation:
             explorer: the image's.
             amplitudes: of the first components, in units of the code.
             warped: whether to deform the image as well.
+            code: of a probabilistic model, instead of the amplitudes, which then only give the nodes' names.
 
         Raises:
             InputError: for a structure that cannot be used.
         """
+        self._code = code
         self._imageNode, self._structureNode, self._explorer = imageNode, structureNode, explorer
         self._amplitudes, self._warped = np.asarray(amplitudes, float), warped
         self._layers = _read_layers(structureNode, explorer.image)
@@ -101,7 +109,10 @@ class ComponentDeformation:
     def compute(self, progress: Progress) -> None:
         """Deform; touches no node."""
         progress.report(0.0, "Deforming")
-        displacement = self._explorer.displacement(amplitudes=self._amplitudes)
+        if self._code is None:
+            displacement = self._explorer.displacement(amplitudes=self._amplitudes)
+        else:
+            displacement = self._explorer.displacement_of_code(self._code)
         self._deformed = _deform(self._explorer, displacement, self._layers, self._warped, progress.part(0.2, 1.0))
 
     def addToScene(self, display: str | None = "arrows") -> ComponentNodes:

@@ -72,8 +72,11 @@ class ExploreOutputs:
         with errors_shown(_("Export")):
             self._section.stopAnimation()
             amplitudes = explored.explorer.amplitudes(self._section.amplitudes())
+            code = self._section.pickedCode()
             self._export(
-                ComponentDeformation(explored.imageNode, explored.structureNode, explored.explorer, amplitudes)
+                ComponentDeformation(
+                    explored.imageNode, explored.structureNode, explored.explorer, amplitudes, code=code
+                )
             )
 
     def _onExportSequence(self, _checked=False):

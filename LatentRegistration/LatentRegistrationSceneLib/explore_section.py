@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
@@ -60,6 +61,7 @@ class ExploreSection:
         self._job: BackgroundJob | None = None
         self._exploration: Exploration | None = None
         self._shown: dict = {}
+        self._picked: tuple[list[float], np.ndarray] | None = None
         self._observed: list[tuple] = []
         self._request = LatestRequest(self._compute, self._show, self._onLiveFailed)
         self._models = ModelList(ui.exploreModelComboBox, None, logic, self._onModelChosen)
@@ -164,7 +166,7 @@ class ExploreSection:
             raise InputError(_("The volume was deleted meanwhile: select another one."))
         live = LiveDeformation(imageNode.GetScene(), explorer, imageNode, structureNode, display=None)
         self._exploration = Exploration(imageNode, structureNode, model, explorer, live)
-        self._shown = {}
+        self._shown, self._picked = {}, None
         self._observe(imageNode)
         self._controls.begin(explorer.explained_variance_ratio)
         for spinBox in (self.ui.explorePlotFirstSpinBox, self.ui.explorePlotSecondSpinBox):
@@ -246,21 +248,47 @@ class ExploreSection:
         first, second = self._parameters.explorePlotFirst, self._parameters.explorePlotSecond
         return min(first, last) - 1, min(second, last) - 1
 
+    def showCode(self, code: np.ndarray):
+        """Deform by a code ``(latent,)`` of a probabilistic model, while one explores.
+
+        The amplitudes become those of the code. What lies beside all components counts too, until an amplitude is changed.
+        """
+        self.stopAnimation()
+        explorer = self._exploration.explorer
+        deviations = explorer.coefficients_of(code) / explorer.standard_deviations
+        amplitudes = [round(float(value), 6) for value in deviations]
+        self._picked = amplitudes, np.asarray(code, dtype=np.float64)
+        self._parameters.exploreAmplitudes = amplitudes
+        self._ask(self.amplitudes())  # also where another code has the same amplitudes
+
+    def pickedCode(self) -> np.ndarray | None:
+        """The code that was given to `showCode`; None after an amplitude was changed."""
+        return self._codeOf(self.amplitudes()) if self.exploring else None
+
+    def _codeOf(self, amplitudes: list[float]) -> np.ndarray | None:
+        return self._picked[1] if self._picked is not None and self._picked[0] == amplitudes else None
+
     def stopAnimation(self):
         """Let the amplitude stay where the animation has brought it."""
         self._controls.stopAnimation()
 
     def _ask(self, amplitudes: list[float]):
         """Let the views follow; amplitudes that come faster than they can be computed are left out."""
-        if self.exploring and self._shown.get("amplitudes") != amplitudes:
-            self._shown["amplitudes"] = amplitudes
-            self._request.ask((self._exploration.live, amplitudes))
+        if not self.exploring:
+            return
+        code = self._codeOf(amplitudes)
+        asked = amplitudes, None if code is None else code.tolist()
+        if self._shown.get("amplitudes") != asked:
+            self._shown["amplitudes"] = asked
+            self._request.ask((self._exploration, amplitudes, code))
 
     @staticmethod
     def _compute(request):
         """In the thread."""
-        live, amplitudes = request
-        return live, live.compute(amplitudes)
+        exploration, amplitudes, code = request
+        if code is None:
+            return exploration.live, exploration.live.compute(amplitudes)
+        return exploration.live, exploration.explorer.live_displacement_of_code(code)
 
     def _show(self, answer):
         live, displacement = answer

@@ -9,6 +9,10 @@ from collections.abc import Sequence
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from .component_export import ComponentDeformation, ComponentNodes
+from .motion_transport import MotionTransport, TransportNodes
+from .probabilistic import check_probabilistic, is_probabilistic
+from .simulation import DeformationSimulation, SimulationNodes
+from .uncertainty_volume import UncertaintyVolume
 from .volume_registration import RegistrationNodes, VolumeRegistration
 
 
@@ -119,6 +123,126 @@ class LatentRegistrationLogic(ScriptedLoadableModuleLogic):
             logging.warning(warning)
         return nodes
 
+    def isProbabilistic(self, name: str) -> bool:
+        """Whether an installed model has a distribution of codes to sample from. Raises InputError where there is none."""
+        return is_probabilistic(self.modelCard(name))
+
+    def simulateDeformations(
+        self,
+        imageNode,
+        count: int = 5,
+        model: str = "cardiac-short-axis",
+        seed: int = 0,
+        segmentationNode=None,
+        *,
+        source: str = "prior",
+        warped: bool = False,
+        display: str | None = None,
+        device: str = "auto",
+        progress=None,
+    ) -> SimulationNodes:
+        """Deform a volume at random, as a probabilistic model does; the same seed gives the same deformations.
+
+        Args:
+            imageNode: scalar volume.
+            count, seed: of the samples.
+            model: name or folder of a probabilistic model.
+            segmentationNode: segmentation or label map volume of the image, to be deformed along.
+            source: of the codes: "prior", N(0, I), or "population", with the spread of the training codes.
+            warped: whether to add the deformed images.
+            display: "arrows", "grid", "contours" or None: how slice views show the first of the transforms.
+            device, progress: as in `registerVolumes`.
+
+        Raises:
+            InputError, Cancelled: as `registerVolumes`; the scene is as it was.
+        """
+        from DeformationLib.progress import Progress
+
+        check_probabilistic(self.modelCard(model))
+        simulation = DeformationSimulation(imageNode, count, seed, segmentationNode, source, warped)
+        simulation.compute(lambda: self.model(model, device), progress or Progress())
+        return self._logged(simulation.addToScene(display))
+
+    def transportDeformation(
+        self,
+        sourceFixedNode,
+        sourceMovingNode,
+        targetNode,
+        model: str = "cardiac-short-axis",
+        sourceSegmentationNode=None,
+        targetSegmentationNode=None,
+        label: str | int | None = None,
+        *,
+        alignment: str = "none",
+        display: str | None = "arrows",
+        device: str = "auto",
+        progress=None,
+    ) -> TransportNodes:
+        """Deform a volume as another subject is deformed, and measure what that does to a structure's volume.
+
+        Args:
+            sourceFixedNode, sourceMovingNode: the other subject's pair; of a heart the end-systolic and the
+                end-diastolic image.
+            targetNode: the volume, in the state of the source's moving one (end-diastole).
+            model: name or folder of a probabilistic model.
+            sourceSegmentationNode, targetSegmentationNode: structures of the moving and the target volume.
+            label: what is measured: a segment's name, a label's number, or None for the whole structure.
+            alignment: of the source's pair, as in `registerVolumes`; "none" suits frames of one series.
+            display: "arrows", "grid", "contours" or None: how slice views show the transform.
+            device, progress: as in `registerVolumes`.
+
+        Raises:
+            InputError, Cancelled: as `registerVolumes`; the scene is as it was.
+        """
+        from DeformationLib.progress import Progress
+
+        check_probabilistic(self.modelCard(model))
+        transport = MotionTransport(
+            sourceFixedNode, sourceMovingNode, targetNode, sourceSegmentationNode, targetSegmentationNode, label
+        )
+        transport.compute(lambda: self.model(model, device), alignment, progress or Progress())
+        return self._logged(transport.addToScene(display))
+
+    def uncertaintyVolume(
+        self,
+        fixedNode,
+        movingNode,
+        model: str = "cardiac-short-axis",
+        samples: int = 20,
+        seed: int = 0,
+        *,
+        fixedMaskNode=None,
+        movingMaskNode=None,
+        alignment: str = "centres",
+        show: bool = True,
+        device: str = "auto",
+        progress=None,
+    ):
+        """A volume on the fixed one's grid of how far sampled deformations lie apart, in mm; returns its node.
+
+        Args:
+            fixedNode, movingNode, fixedMaskNode, movingMaskNode, alignment, device, progress: as in `registerVolumes`.
+            model: name or folder of a probabilistic model.
+            samples, seed: of the encoder's distribution; the same seed gives the same volume.
+            show: whether slice views show it over the fixed volume.
+
+        Raises:
+            InputError, Cancelled: as `registerVolumes`; the scene is as it was.
+        """
+        from DeformationLib.progress import Progress
+
+        check_probabilistic(self.modelCard(model))
+        volume = UncertaintyVolume(fixedNode, movingNode, samples, seed, fixedMaskNode, movingMaskNode)
+        volume.compute(lambda: self.model(model, device), alignment, progress or Progress())
+        return volume.addToScene(show)
+
+    @staticmethod
+    def _logged(nodes):
+        """Nodes, once their warnings are in the log."""
+        for warning in nodes.warnings:
+            logging.warning(warning)
+        return nodes
+
     def explorer(self, imageNode, model: str = "hippocampus", device: str = "auto"):
         """The `LatentRegistrationLib.explorer.Explorer` of a volume: its components, their spread, its coefficients."""
         from DeformationSceneLib.volumes import image_from_volume
@@ -162,3 +286,80 @@ class LatentRegistrationLogic(ScriptedLoadableModuleLogic):
         deformation = ComponentDeformation(imageNode, segmentationNode, explorer, amplitudes, warped)
         deformation.compute(Progress())
         return deformation.addToScene(display)
+
+    def encodeCases(
+        self,
+        pairs: Sequence[tuple],
+        model: str = "cardiac-short-axis",
+        groups: Sequence[str] | None = None,
+        *,
+        into=None,
+        device: str = "auto",
+        progress=None,
+    ):
+        """A table node of the codes of many pairs of volumes, one row for each case.
+
+        Args:
+            pairs: name, fixed and moving volume node of each case (for the heart: end-systole, end-diastole).
+            model: name or folder of a probabilistic model.
+            groups: of the cases; a column of the table.
+            into: table node to overwrite.
+
+        Raises:
+            InputError: for unusable volumes, names that occur twice, and a model of another kind.
+        """
+        from DeformationLib.progress import Progress
+
+        from .case_codes import CaseEncoding
+
+        encoding = CaseEncoding(pairs, groups, into)
+        encoding.compute(lambda: self.model(model, device), progress or Progress())
+        return encoding.addToScene()
+
+    def loadCodes(self, path):
+        """A table node of the codes.csv that the command ``encode`` has written."""
+        from .case_codes import load_codes
+
+        return load_codes(path)
+
+    def codesFromTable(self, tableNode, groupColumn: str = ""):
+        """The `LatentRegistrationLib.latent_cases.CodeTable` in a table node, with groups from one of its columns."""
+        from .case_codes import codes_from_table
+
+        return codes_from_table(tableNode, groupColumn)
+
+    def latentMap(
+        self,
+        tableNode,
+        groupColumn: str = "",
+        kind: str = "principal",
+        model: str = "cardiac-short-axis",
+        *,
+        device: str = "auto",
+        progress=None,
+    ):
+        """The plane in which cases lie, as a plot chart, and how well their groups are told apart, as a table.
+
+        Args:
+            tableNode: of codes, see `encodeCases`.
+            groupColumn: whose texts are the groups; none for empty ones.
+            kind: "principal" or "canonical", see `latent_map_nodes.LatentMapping`.
+            model: name or folder of the model that has encoded the cases.
+
+        Returns:
+            `latent_map_nodes.LatentMapNodes`; the nodes are the same ones at every call.
+
+        Raises:
+            InputError: for codes of another model, and groups that cannot be compared.
+        """
+        from DeformationLib.progress import Progress
+
+        from .latent_map_nodes import LatentMapping
+
+        mapping = LatentMapping(tableNode, groupColumn, kind)
+        mapping.compute(lambda: self.model(model, device), progress or Progress())
+        return mapping.addToScene()
+
+    def nearestCases(self, tableNode, name: str, count: int = 5) -> list[tuple[str, float]]:
+        """Names of the cases most like a case in latent space, and their distances, nearest first."""
+        return self.codesFromTable(tableNode).nearest(name, count)

@@ -64,6 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--smoothing", type=float, default=3.0, help="of the velocities, mm (standard deviation)"
     )
     probabilistic.add_argument("--largest-velocity", type=float, default=20.0, help="bound of each component, mm")
+    probabilistic.add_argument("--through-plane", type=float, default=20.0, help="the same across thick slices, mm")
     probabilistic.add_argument("--context", default="", help="channels of features of the moving image, fine to coarse")
     probabilistic.add_argument("--spacings", default="", help="mm of the grid along k,j,i, where they differ")
     probabilistic.add_argument(

@@ -125,6 +125,17 @@ def test_real_differences_are_found():
     assert majority(["x", "y", "y"]).accuracy == pytest.approx(2 / 3)
 
 
+def test_principal_components_first_where_codes_are_long():
+    """Thirty dimensions, of which the groups differ along the two that vary most."""
+    codes, groups = cases(per_group=12, latent=30, apart=0.0)
+    codes[:, 0] += 8.0 * (np.array(groups) == "B")
+    codes[:, 2] += 8.0 * (np.array(groups) == "C")
+    alone, first = classify(codes, groups), classify(codes, groups, principal=4)
+    assert first.accuracy >= alone.accuracy
+    assert first.accuracy > 0.95
+    assert "4 principal" in first.name
+
+
 def test_wilson_interval():
     """10 of 100: Wilson's interval is 5.5 % to 17.4 %."""
     result = majority(["y"] * 10 + ["x"] * 90)

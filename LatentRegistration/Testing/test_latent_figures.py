@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from Testing.velocity_fixtures import small_heart, velocity_model
 
 from LatentRegistrationLib.latent_cases import CodeTable
 from LatentRegistrationLib.latent_figures import plot_latent_map, plot_simulations, plot_transport
 from LatentRegistrationLib.latent_map import canonical_map, principal_map
 from LatentRegistrationLib.transport import Subject
+from Testing.velocity_fixtures import small_heart, velocity_model
 
 matplotlib_image = pytest.importorskip("matplotlib.image")
 

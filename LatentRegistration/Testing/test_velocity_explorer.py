@@ -4,12 +4,12 @@ import inspect
 
 import numpy as np
 import pytest
-from Testing.velocity_fixtures import small_heart, velocity_model
 
 from DeformationLib.errors import InputError
 from DeformationLib.image import Image, resample
 from LatentRegistrationLib.explorer import Explorer
 from LatentRegistrationLib.velocity_explorer import VelocityExplorer
+from Testing.velocity_fixtures import small_heart, velocity_model
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +40,7 @@ def test_it_has_the_face_of_the_other_explorer():
 def test_components_move_the_code_from_the_mean(model, image, explorer):
     parts = model.decomposition
     code = parts.mean + 1.5 * parts.components[1]
-    np.testing.assert_allclose(
-        explorer.displacement(1, 1.5).array, model.displacement(code, image).array, atol=1e-5
-    )
+    np.testing.assert_allclose(explorer.displacement(1, 1.5).array, model.displacement(code, image).array, atol=1e-5)
     mean = explorer.displacement()
     np.testing.assert_allclose(mean.array, model.displacement(parts.mean, image).array, atol=1e-5)
     together = explorer.displacement(amplitudes=[0.5, -1.0])

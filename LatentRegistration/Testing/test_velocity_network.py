@@ -112,12 +112,26 @@ def test_smoothing_is_in_millimetres():
 
 
 def test_velocities_are_bounded():
-    net = network(largest_velocity=3.0, scales=1)
+    net = network(largest_velocity=3.0, through_plane=3.0, scales=1)
     with torch.no_grad():
         net.decoder.heads[0].weight.mul_(1e4)
-    velocity = net(images(THICK["size"]), images(THICK["size"], seed=1))[0]
+    with torch.no_grad():
+        velocity = net(images(THICK["size"]), images(THICK["size"], seed=1))[0]
     millimetres = velocity * torch.tensor(THICK["spacing"]).view(1, 3, 1, 1, 1)
     assert 2.0 < float(millimetres.abs().max()) <= 3.0 + 1e-4
+
+
+def test_thick_slices_have_a_bound_of_their_own():
+    assert VelocityNetworkConfiguration(**THICK, through_plane=3.0).bounds == (3.0, 20.0, 20.0)
+    # Slices of 3.15 mm are not thick.
+    assert VelocityNetworkConfiguration(through_plane=3.0).bounds == (20.0, 20.0, 20.0)
+    net = network(through_plane=2.0, scales=1)
+    with torch.no_grad():
+        net.decoder.heads[0].weight.mul_(1e4)
+    with torch.no_grad():
+        velocity = net(images(THICK["size"]), images(THICK["size"], seed=1))[0]
+    assert float(velocity[:, 0].abs().max()) * 10.0 <= 2.0 + 1e-4
+    assert float(velocity[:, 1:].abs().max()) * 1.6 > 10.0
 
 
 @pytest.mark.parametrize("context", [(), (4, 4, 6)])

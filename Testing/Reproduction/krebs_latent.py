@@ -66,6 +66,7 @@ def disease_map(model: ProbabilisticModel, cases: Sequence[Heart], folder: Path)
         majority(groups),
         classify_directly(ejection, groups, "ejection fraction alone"),
         classify(table.codes, groups),
+        classify(table.codes, groups, principal=10),
         classify_directly(table.codes, groups, "codes, support vector machine alone"),
         classify_leaky(table.codes, groups),
     ]

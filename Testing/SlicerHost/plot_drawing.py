@@ -38,20 +38,22 @@ def new_chart() -> vtk.vtkChartXY:
     return chart
 
 
-def draw_chart(chart: vtk.vtkChartXY, node: slicer.vtkMRMLPlotChartNode | None) -> None:
-    """Make the chart show a chart node with its series; without a node it is empty.
+def draw_chart(chart: vtk.vtkChartXY, node: slicer.vtkMRMLPlotChartNode | None) -> list[slicer.vtkMRMLPlotSeriesNode]:
+    """Make the chart show a chart node with its series; without a node it is empty. Gives the series of the plots.
 
     A series without table, or without a numeric column that it needs, is left out.
     """
     chart.ClearPlots()
     if node is None:
         chart.SetTitle("")
-        return
+        return []
+    shown = []
     for index in range(node.GetNumberOfPlotSeriesNodes()):
         series = node.GetNthPlotSeriesNode(index)
         plot = plot_of_series(series) if series is not None else None
         if plot is not None:
             chart.AddPlot(plot)
+            shown.append(series)
     title, legend = chart.GetTitleProperties(), chart.GetLegend()
     font = title.GetFontFamilyFromString(node.GetFontType() or "Arial")
     chart.SetTitle((node.GetTitle() or "") if node.GetTitleVisibility() else "")
@@ -64,6 +66,7 @@ def draw_chart(chart: vtk.vtkChartXY, node: slicer.vtkMRMLPlotChartNode | None) 
         _draw_axis(chart.GetAxis(index), node, "X", font)
     for index in _Y_AXES:
         _draw_axis(chart.GetAxis(index), node, "Y", font)
+    return shown
 
 
 def plot_of_series(series: slicer.vtkMRMLPlotSeriesNode) -> vtk.vtkPlot | None:
