@@ -2,7 +2,8 @@
 # make test   sets up, checks the style, runs all tests
 PYTHON ?= python3
 VENV := .venv
-RUN := PYTHONPATH=$(CURDIR):$(CURDIR)/LatentRegistration OMP_NUM_THREADS=2 $(VENV)/bin/python
+PACKAGES := $(CURDIR):$(CURDIR)/LatentRegistration:$(CURDIR)/MotionModel
+RUN := PYTHONPATH=$(PACKAGES) OMP_NUM_THREADS=2 $(VENV)/bin/python
 DATA ?=
 TRAINING := training
 TRAIN := LatentRegistration/LatentRegistrationTrain/LatentRegistrationTrain.py
@@ -24,7 +25,7 @@ format: $(VENV)/installed
 
 # Slow: every figure of Documentation/benchmarks.md; needs DATA, a folder with images/ and labels/.
 benchmarks: $(VENV)-benchmark/installed
-	PYTHONPATH=$(CURDIR):$(CURDIR)/LatentRegistration $(VENV)-benchmark/bin/python Testing/Benchmarks/benchmark_registration.py --data $(DATA) --output $(TRAINING)/benchmarks
+	PYTHONPATH=$(PACKAGES) $(VENV)-benchmark/bin/python Testing/Benchmarks/benchmark_registration.py --data $(DATA) --output $(TRAINING)/benchmarks
 
 # Slow: every figure of Documentation/estienne.md.
 reproduction: $(VENV)/installed
@@ -35,7 +36,7 @@ reproduction: $(VENV)/installed
 space := $(subst ,, )
 comma := ,
 reproduction-krebs: $(VENV)-benchmark/installed
-	PYTHONPATH=$(CURDIR):$(CURDIR)/LatentRegistration $(VENV)-benchmark/bin/python Testing/Reproduction/krebs.py --data $(DATA) \
+	PYTHONPATH=$(PACKAGES) $(VENV)-benchmark/bin/python Testing/Reproduction/krebs.py --data $(DATA) \
 	    --output $(TRAINING)/krebs --model cardiac-short-axis --second cardiac-short-axis-labels \
 	    $(addprefix --one-scale=,$(wildcard $(TRAINING)/cardiac-one-scale/model)) \
 	    --sizes=$(subst $(space),$(comma),$(wildcard $(TRAINING)/cardiac-latent-*/model))

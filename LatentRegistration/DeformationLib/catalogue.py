@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ CARD, WEIGHTS = "model.json", "weights.pt"
 FOLDERS_VARIABLE = "LATENTMOTION_MODELS"
 """Environment variable with the folders of a user's models, separated as in PATH; models are installed into the first."""
 
+_MODULES = ("MotionModel",)
+"""Modules beside LatentRegistration that bring models of their own."""
+
 _REQUIRED = ("format", "name", "purpose", "model", "grid", "training", "accuracy", "weights_sha256")
 
 
@@ -33,8 +37,11 @@ def model_folders() -> list[Path]:
 def bundled_model_folders() -> list[Path]:
     """Folders of the models that come with the program, whether they exist or not."""
     here = Path(__file__).resolve().parent
-    # Beside the package in the source tree and in Slicer; inside it where pip has installed it.
-    return [here.parent / "Resources" / "Models", here / "Models"]
+    # Slicer gathers the resources of all modules beside the packages; in the source tree each module has its own; and
+    # inside the packages where pip has installed them.
+    gathered = [here.parent / "Resources" / "Models"]
+    own = [here.parents[1] / module / "Resources" / "Models" for module in _MODULES]
+    return gathered + own + [here / "Models"] + [here.parent / f"{module}Lib" / "Models" for module in _MODULES]
 
 
 def user_model_folders() -> list[Path]:
@@ -55,14 +62,30 @@ def user_model_folders() -> list[Path]:
     return [Path(data) / "LatentMotion" / "Models"]
 
 
-def catalogue() -> dict[str, Path]:
-    """Name and folder of every model found; a folder earlier in `model_folders` wins over a later one."""
+def catalogue(kinds: Collection[str] = ()) -> dict[str, Path]:
+    """Name and folder of every model found; a folder earlier in `model_folders` wins over a later one.
+
+    Args:
+        kinds: classes of models, as their cards name them; empty for all. A card that cannot be read is listed too: its
+            user shall be told.
+    """
     found: dict[str, Path] = {}
     for folder in model_folders():
         for card in sorted(folder.glob(f"*/{CARD}")):
             if not card.parent.name.startswith("."):  # one that is being installed or removed
                 found.setdefault(card.parent.name, card.parent)
-    return found
+    if not kinds:
+        return found
+    return {name: folder for name, folder in found.items() if kind_of(folder) in (None, *kinds)}
+
+
+def kind_of(folder: str | os.PathLike) -> str | None:
+    """The class of a model, as its card names it; None for a card that cannot be read."""
+    try:
+        model = read_card(folder)["model"]
+    except InputError:
+        return None
+    return model.get("class") if isinstance(model, dict) else None
 
 
 def find_bundle(name_or_folder: str | os.PathLike) -> Path:

@@ -162,7 +162,9 @@ def run_models(arguments: argparse.Namespace) -> None:
     """Print name and purpose of every installed model."""
     from DeformationLib.catalogue import catalogue, read_card
 
-    for name, folder in catalogue().items():
+    from .models import KINDS
+
+    for name, folder in catalogue(KINDS).items():
         print(f"{name:24s} {read_card(folder)['purpose']}")
 
 

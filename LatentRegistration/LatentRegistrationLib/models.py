@@ -12,7 +12,8 @@ from DeformationLib.errors import InputError
 from .model import RegistrationModel
 from .probabilistic_model import ProbabilisticModel
 
-_CLASSES = {"GradientNetwork": RegistrationModel, "VelocityNetwork": ProbabilisticModel}
+KINDS = {"GradientNetwork": RegistrationModel, "VelocityNetwork": ProbabilisticModel}
+"""Registration models by the class that their cards name."""
 
 
 def load_model(
@@ -27,8 +28,8 @@ def load_model(
     folder = find_bundle(name_or_folder)
     model = read_card(folder)["model"]
     kind = model.get("class") if isinstance(model, dict) else None
-    if kind not in _CLASSES:
+    if kind not in KINDS:
         raise InputError(
             f"{folder} holds a model of the kind '{kind}', which this version does not know: update the extension."
         )
-    return _CLASSES[kind].load(folder, device, precision)
+    return KINDS[kind].load(folder, device, precision)

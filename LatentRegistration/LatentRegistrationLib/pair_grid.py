@@ -71,10 +71,13 @@ class PairGrid:
         return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)).view(1, 1, *self.size)
 
     def volume_field(self, displacement: Tensor) -> Tensor:
-        """A displacement ``(1, D, *size)`` as ``(3, k, j, i)``; a slice does not move across its plane."""
+        """A displacement ``(1, 3, k, j, i)``, or ``(k, 2, j, i)`` of slices, as ``(3, k, j, i)``.
+
+        A slice does not move across its plane.
+        """
         if self.dimension == 3:
             return displacement[0]
-        return torch.cat([torch.zeros_like(displacement[0, :1]), displacement[0]]).unsqueeze(1)
+        return torch.cat([torch.zeros_like(displacement[:, :1]), displacement], dim=1).movedim(0, 1)
 
     def _placed(self, image: Geometry, size: np.ndarray, spacing: np.ndarray, axes: np.ndarray) -> Geometry:
         corner = image.centre - axes @ ((size - 1) / 2 * spacing)

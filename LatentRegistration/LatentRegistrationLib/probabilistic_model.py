@@ -331,7 +331,8 @@ class Flow:
 
     Attributes:
         grid: the model's.
-        velocity: ``(1, D, *wider)`` in voxels of the grid, with ``margin`` voxels more on every side.
+        velocity: ``(1, D, *wider)`` in voxels of the grid, with ``margin`` voxels more on every side; of a planar grid
+            also ``(slices, 2, *wider)``.
         margin: along each axis of the grid.
     """
 
@@ -347,7 +348,7 @@ class Flow:
         """
         millimetres = velocity * velocity.new_tensor(grid.spacing).view(1, -1, *[1] * grid.dimension)
         largest = max(
-            float(millimetres.norm(dim=1)[0].movedim(axis, 0)[[0, -1]].max()) for axis in range(grid.dimension)
+            float(millimetres.norm(dim=1).movedim(1 + axis, 0)[[0, -1]].max()) for axis in range(grid.dimension)
         )
         margin = tuple(int(np.ceil(2 * largest / step)) + 1 for step in grid.spacing)
         padding = [count for count in reversed(margin) for _ in range(2)]

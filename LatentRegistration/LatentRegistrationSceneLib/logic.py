@@ -15,6 +15,9 @@ from .simulation import DeformationSimulation, SimulationNodes
 from .uncertainty_volume import UncertaintyVolume
 from .volume_registration import RegistrationNodes, VolumeRegistration
 
+_KINDS = ("GradientNetwork", "VelocityNetwork")
+"""What this module can use; `LatentRegistrationLib.models.KINDS`, named here without torch."""
+
 
 class LatentRegistrationLogic(ScriptedLoadableModuleLogic):
     """Registers volumes of the scene and explores components of deformation; needs no window.
@@ -34,7 +37,7 @@ class LatentRegistrationLogic(ScriptedLoadableModuleLogic):
         """Names of the installed models."""
         from DeformationLib.catalogue import catalogue
 
-        return list(catalogue())
+        return list(catalogue(_KINDS))
 
     def modelCard(self, name: str) -> dict:
         """The card of a model: its purpose, training data, licence, measured accuracy. Raises InputError."""

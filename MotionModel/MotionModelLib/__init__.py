@@ -1,0 +1,1 @@
+"""Motion of a cine series: a Gaussian-process model of its deformations (Krebs chapter 5)."""
