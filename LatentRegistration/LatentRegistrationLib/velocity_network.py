@@ -245,16 +245,21 @@ class VelocityDecoder(nn.Module):
                 self.up.append(_TRANSPOSED[dimension](width, inputs, stride, stride=stride))
 
     def forward(self, code: Tensor, moving: list[Tensor], finest: int = 0) -> list[Tensor]:
-        """Velocities from fine to coarse; ``moving`` holds the image on every level, from fine to coarse."""
+        """Velocities from fine to coarse; ``moving`` holds the image on every level, from fine to coarse.
+
+        There may be several codes for each moving image, one image's after the other: what is seen of it is computed once.
+        """
         configuration = self.configuration
         levels = len(configuration.widths)
         context = self.context(moving[0]) if self.context is not None else [None] * (levels + 1)
+        repeats = len(code) // len(moving[0])
         maps = self.entry(code).view(len(code), -1, *self.coarsest)
         velocities: list[Tensor] = []
         for step, level in enumerate(range(levels, finest - 1, -1)):
             seen = [_centred(moving[level])] + ([context[level]] if context[level] is not None else [])
             if step:
                 maps = F.leaky_relu(self.up[step - 1](maps), 0.1)
+            seen = [part.repeat_interleave(repeats, dim=0) for part in seen] if repeats > 1 else seen
             maps = self.merge[step](torch.cat([maps, *seen], dim=1))
             if level < configuration.scales:
                 head = _single(self.heads[configuration.scales - 1 - level](maps))
