@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import math
-from collections.abc import Callable
 from pathlib import Path
 
 from DeformationLib.augmentation import Augmentation
 from DeformationLib.errors import InputError
-from DeformationLib.training import TrainingOptions
+from DeformationLib.training_command import chosen, numbers, training_options
 
-from .model import checked_device
 from .probabilistic_training import ProbabilisticRequest
 from .velocity_network import VelocityNetworkConfiguration
 from .velocity_objective import VelocityLossWeights
@@ -19,8 +16,8 @@ from .velocity_objective import VelocityLossWeights
 
 def request_from_options(options: argparse.Namespace, command: str) -> ProbabilisticRequest:
     """The request that a command line describes; raises `InputError` for options that do not fit each other."""
-    grid, spacings = _numbers(options, "grid", int), _numbers(options, "spacings", float)
-    widths = _numbers(options, "widths", int)
+    grid, spacings = numbers(options, "grid"), numbers(options, "spacings", float)
+    widths = numbers(options, "widths")
     if len(grid) not in (0, 2, 3):
         raise InputError(f"--grid takes two or three lengths, not {len(grid)}.")
     if spacings and (len(spacings) not in (2, 3) or min(spacings) <= 0):
@@ -31,16 +28,16 @@ def request_from_options(options: argparse.Namespace, command: str) -> Probabili
         raise InputError("--widths needs at least one number of channels.")
     if not 0 <= options.reference_share <= 1:
         raise InputError(f"--reference-share is a share between 0 and 1, not {options.reference_share:g}.")
-    network = VelocityNetworkConfiguration(
-        widths=widths,
+    network = network_template(
+        widths,
         code_maps=options.code_channels,
         latent=options.latent,
         scales=options.scales,
+        finest=options.finest,
         smoothing=options.smoothing,
         largest_velocity=options.largest_velocity,
         through_plane=options.through_plane,
-        context=_numbers(options, "context", int),
-        **_template(len(widths)),
+        context=numbers(options, "context"),
     )
     weights = VelocityLossWeights(
         likelihood=options.likelihood_weight,
@@ -61,13 +58,8 @@ def request_from_options(options: argparse.Namespace, command: str) -> Probabili
         frame=options.frame,
         network=network,
         weights=weights,
-        augmentation=_chosen(options, Augmentation),
-        options=_chosen(
-            options,
-            TrainingOptions,
-            device=str(checked_device(options.device)),
-            max_minutes=options.max_minutes or math.inf,
-        ),
+        augmentation=chosen(options, Augmentation),
+        options=training_options(options),
         full_resolution_epochs=options.full_resolution_epochs,
         reference_share=options.reference_share,
         pairs_per_case=options.pairs_per_case,
@@ -82,20 +74,7 @@ def request_from_options(options: argparse.Namespace, command: str) -> Probabili
     )
 
 
-def _template(levels: int) -> dict:
-    """A size that any number of levels divides; the run puts its grid in its place."""
-    return {"size": (2 ** (levels + 2),) * 3, "spacing": (1.0,) * 3}
-
-
-def _numbers(options: argparse.Namespace, name: str, kind: Callable[[str], float]) -> tuple:
-    text = getattr(options, name)
-    try:
-        return tuple(kind(part) for part in text.split(",") if part.strip())
-    except ValueError as error:
-        what = "whole numbers" if kind is int else "numbers"
-        raise InputError(f"--{name} takes {what} with commas between them, not '{text}'.") from error
-
-
-def _chosen(options: argparse.Namespace, kind: type, **given):
-    taken = {name: getattr(options, name) for name in kind.__dataclass_fields__ if hasattr(options, name)}
-    return kind(**{**taken, **given})
+def network_template(widths: tuple[int, ...], **further) -> VelocityNetworkConfiguration:
+    """A configuration of a size that any number of levels divides; the run puts its grid in its place."""
+    size, spacing = (2 ** (len(widths) + 2),) * 3, (1.0,) * 3
+    return VelocityNetworkConfiguration(size=size, spacing=spacing, widths=widths, **further)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -18,6 +19,8 @@ from torch.nn import functional as F
 from DeformationLib.errors import InputError
 from DeformationLib.fields import resize_field
 from DeformationLib.filters import gaussian_filter
+
+from .pair_grid import level_strides
 
 _CONVOLUTION = {2: nn.Conv2d, 3: nn.Conv3d}
 _TRANSPOSED = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
@@ -38,6 +41,7 @@ class VelocityNetworkConfiguration:
         code_maps: maps of the last convolution before the dense layers.
         latent: dimension d of the code.
         scales: velocity fields, at the full grid and at 1/2, 1/4, ... of it; at most as many as there are levels.
+        finest: leaves out so many of the fine ones for good; what is decoded is then brought to the full grid.
         smoothing: standard deviation of the Gaussian on every velocity field, mm (sigma_G).
         largest_velocity: bound of each component before smoothing, mm, in what each scale adds.
         through_plane: the same of the component across slices that are far thicker than their pixels.  Shifts of less
@@ -53,6 +57,7 @@ class VelocityNetworkConfiguration:
     code_maps: int = 4
     latent: int = 32
     scales: int = 3
+    finest: int = 0
     smoothing: float = 3.0
     largest_velocity: float = 20.0
     through_plane: float = 20.0
@@ -69,6 +74,8 @@ class VelocityNetworkConfiguration:
                 f"A network of {len(self.widths)} levels has 1 to {len(self.widths)} scales, not {self.scales}: "
                 "give more widths for more scales."
             )
+        if not 0 <= self.finest < self.scales:
+            raise InputError(f"Of {self.scales} scales at most {self.scales - 1} can be left out, not {self.finest}.")
         if self.latent < 1 or min(self.widths) < 1 or self.code_maps < 1:
             raise InputError("A network needs at least one map on each level and one latent dimension.")
         if len(self.context) not in (0, len(self.widths)):
@@ -89,24 +96,12 @@ class VelocityNetworkConfiguration:
     @property
     def strides(self) -> list[tuple[int, ...]]:
         """By how much each level halves each axis: thick slices wait until the other axes are as coarse."""
-        spacing, size, strides = list(self.spacing), list(self.size), []
-        for _ in self.widths:
-            finest = min(spacing)
-            stride = tuple(
-                2 if step < 2.5 * finest and length >= 4 else 1 for step, length in zip(spacing, size, strict=True)
-            )
-            strides.append(stride)
-            spacing = [step * factor for step, factor in zip(spacing, stride, strict=True)]
-            size = [length // factor for length, factor in zip(size, stride, strict=True)]
-        return strides
+        return level_strides(self.size, self.spacing, len(self.widths))
 
     @property
     def sizes_divisor(self) -> list[int]:
         """What the grid's lengths must be multiples of."""
-        divisors = [1] * len(self.size)
-        for stride in self.strides:
-            divisors = [divisor * factor for divisor, factor in zip(divisors, stride, strict=True)]
-        return divisors
+        return np.prod(self.strides, axis=0).tolist()
 
     def level(self, number: int) -> tuple[tuple[int, ...], tuple[float, ...]]:
         """Size and spacing of the grid after ``number`` halvings."""
@@ -228,7 +223,7 @@ class VelocityDecoder(nn.Module):
         self.up = nn.ModuleList()
         self.heads = nn.ModuleList()
         inputs = configuration.code_maps
-        for level in range(levels, -1, -1):
+        for level in range(levels, configuration.finest - 1, -1):
             width = widths[max(level - 1, 0)]
             kernel = configuration.kernel(level)
             self.merge.append(
@@ -239,7 +234,7 @@ class VelocityDecoder(nn.Module):
                 with torch.no_grad():  # start near the identity
                     self.heads[-1].weight.mul_(0.1)
                     self.heads[-1].bias.zero_()
-            if level > 0:
+            if level > configuration.finest:
                 stride = configuration.strides[level - 1]
                 inputs = widths[max(level - 2, 0)]
                 self.up.append(_TRANSPOSED[dimension](width, inputs, stride, stride=stride))
@@ -247,6 +242,7 @@ class VelocityDecoder(nn.Module):
     def forward(self, code: Tensor, moving: list[Tensor], finest: int = 0) -> list[Tensor]:
         """Velocities from fine to coarse; ``moving`` holds the image on every level, from fine to coarse.
 
+        The first is on the grid of the level ``finest``, whatever the configuration leaves out.
         There may be several codes for each moving image, one image's after the other: what is seen of it is computed once.
         """
         configuration = self.configuration
@@ -255,7 +251,7 @@ class VelocityDecoder(nn.Module):
         repeats = len(code) // len(moving[0])
         maps = self.entry(code).view(len(code), -1, *self.coarsest)
         velocities: list[Tensor] = []
-        for step, level in enumerate(range(levels, finest - 1, -1)):
+        for step, level in enumerate(range(levels, max(finest, configuration.finest) - 1, -1)):
             seen = [_centred(moving[level])] + ([context[level]] if context[level] is not None else [])
             if step:
                 maps = F.leaky_relu(self.up[step - 1](maps), 0.1)
@@ -264,6 +260,7 @@ class VelocityDecoder(nn.Module):
             if level < configuration.scales:
                 head = _single(self.heads[configuration.scales - 1 - level](maps))
                 velocities.insert(0, self._velocity(head, level, velocities[0] if velocities else None))
+        velocities[0] = resize_field(velocities[0], configuration.level(finest)[0])
         return velocities
 
     def _velocity(self, head: Tensor, level: int, coarser: Tensor | None) -> Tensor:

@@ -62,13 +62,14 @@ class VelocityObjective(nn.Module):
         weights, configuration = self.weights, self.network.configuration
         mean, log_variance = self.network.encode(fixed, moving)
         code = sample_code(mean, log_variance, generator)
-        velocities = self.network.decode(code, moving, self.finest)
+        finest = max(self.finest, configuration.finest)
+        velocities = self.network.decode(code, moving, finest)
         levels = max(configuration.scales - 1, 0)
         pyramids = [pyramid(image, configuration, levels) for image in (fixed, moving)]
         masks = pyramid(mask, configuration, levels) if mask is not None else [None] * (levels + 1)
         divergence = kl_divergence(mean, log_variance).mean()
         loss, terms = divergence / weights.likelihood, {"kl": divergence.item()}
-        for number, velocity in enumerate(velocities, start=self.finest):
+        for number, velocity in enumerate(velocities, start=finest):
             window = window_in_voxels(weights.window, configuration.level(number)[1])
             correlation = symmetric_correlation(
                 pyramids[0][number], pyramids[1][number], velocity, window, masks[number], configuration.squarings
@@ -83,7 +84,7 @@ class VelocityObjective(nn.Module):
             folding = folding_penalty(displacement)
             loss, terms["folding"] = loss + weights.folding * folding, folding.item()
         if weights.smoothness > 0:
-            roughness = physical_roughness(velocities[0], configuration.level(self.finest)[1])
+            roughness = physical_roughness(velocities[0], configuration.level(finest)[1])
             loss, terms["smoothness"] = loss + weights.smoothness * roughness, roughness.item()
         terms["loss"] = loss.item()
         return loss, terms
@@ -92,7 +93,8 @@ class VelocityObjective(nn.Module):
         self, velocity: Tensor, labels: tuple[Tensor, Tensor], configuration: VelocityNetworkConfiguration
     ) -> Tensor:
         """Soft Dice loss of the moving labels warped by the whole deformation, on the grid of the finest velocity."""
-        fixed, moving = (pyramid(part, configuration, self.finest)[-1] for part in labels)
+        finest = max(self.finest, configuration.finest)
+        fixed, moving = (pyramid(part, configuration, finest)[-1] for part in labels)
         known = fixed.flatten(1).any(1)
         displacement = exponential(velocity[known], configuration.squarings)
         return soft_dice_loss(fixed[known], warp(moving[known], displacement, padding="zeros"))

@@ -148,7 +148,8 @@ class MotionNetwork(nn.Module):
         batch, count = frames.shape[:2]
         given = torch.ones(count, dtype=torch.bool) if given is None else given.bool()
         given = given.to(moving.device).expand(batch, count)
-        features = moving.new_zeros(batch, 2 * self.configuration.latent, self.configuration.slots, dtype=torch.float32)
+        dtype = torch.promote_types(moving.dtype, torch.float32)
+        features = moving.new_zeros(batch, 2 * self.configuration.latent, self.configuration.slots, dtype=dtype)
         known = features.new_zeros(batch, self.configuration.slots)
         known[:, slots] = given.to(known.dtype)
         chosen = given.nonzero()
@@ -223,7 +224,7 @@ class MotionNetwork(nn.Module):
         return codes * known[:, None] + self.mean(self._mixed(codes, context))
 
     def _mixed(self, features: Tensor, context: Tensor) -> Tensor:
-        time = torch.arange(1, features.shape[2] + 1, device=features.device) / features.shape[2]
+        time = torch.arange(1, features.shape[2] + 1, device=features.device, dtype=features.dtype) / features.shape[2]
         others = [time.expand(len(features), 1, -1), context[:, :, None].expand(-1, -1, features.shape[2])]
         return self.temporal(torch.cat([features, *others], dim=1))
 

@@ -33,7 +33,7 @@ class TemporalNetwork(nn.Module):
         """Features ``(batch, inputs, T)`` of any length to ``(batch, width, T)``."""
         # A few thousand numbers: half precision would save nothing.
         with torch.autocast(features.device.type, enabled=False):
-            maps = self.entry(features.float())
+            maps = self.entry(features.to(self.entry.weight.dtype))
             for layer, mix in zip(self.layers, self.mixing, strict=True):
                 maps = maps + mix(F.leaky_relu(layer(F.leaky_relu(maps, 0.1)), 0.1))
             return maps

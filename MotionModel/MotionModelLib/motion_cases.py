@@ -1,0 +1,129 @@
+"""Cine series on a motion model's grid, held in memory for training: volumes over time, or slices over time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from DeformationLib.errors import InputError
+from DeformationLib.geometry import Geometry
+from DeformationLib.image import Image, inside_mask, resample
+from DeformationLib.progress import Progress
+from LatentRegistrationLib.cine_cases import Cine, CineCase, read_cine
+from LatentRegistrationLib.pair_grid import PairGrid
+from LatentRegistrationLib.preprocessing import normalise
+
+
+@dataclass
+class SequenceSet:
+    """Series on the network's grid.
+
+    A planar model sees each slice of a series as a sequence of its own: S is the number of slices there, and 1 for a
+    model of volumes.
+
+    Attributes:
+        names: of the cases.
+        frames: per case ``(t, S, *size)`` in half precision, in [0, 1].
+        masks: per case ``(S, *size)`` as bytes, 1 where the images have voxels.
+        labels: indicators ``(L, S, *size)`` as bytes (255 is all of the voxel), by case and frame.
+        label_values: the value of each label channel.
+        references: per case the frame that motion starts from (end-diastole), and the one farthest from it.
+        groups: per case, may be empty.
+        skipped: name and reason of each case that could not be used.
+    """
+
+    names: list[str] = field(default_factory=list)
+    frames: list[Tensor] = field(default_factory=list)
+    masks: list[Tensor] = field(default_factory=list)
+    labels: dict[tuple[int, int], Tensor] = field(default_factory=dict)
+    label_values: list[int] = field(default_factory=list)
+    references: list[tuple[int, int]] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def indicators(self, case: int, frame: int) -> Tensor | None:
+        """Labels of a frame ``(L, S, *size)`` in single precision; None for a frame without."""
+        labels = self.labels.get((case, frame))
+        return None if labels is None else labels.float() / 255
+
+
+def load_sequences(
+    cases: Sequence[CineCase], grid: PairGrid, *, need_labels: bool = False, progress: Progress | None = None
+) -> SequenceSet:
+    """Read series and bring their frames to the network's grid; unusable ones are listed, unless fewer than two are left."""
+    progress = progress or Progress()
+    result = SequenceSet()
+    maps: dict[tuple[int, int], tuple[Image, Geometry]] = {}
+    for number, case in enumerate(cases):
+        progress.report(number / len(cases), f"Reading {case.name}")
+        try:
+            cine = read_cine(case)
+            if need_labels and not {cine.ed_frame, cine.es_frame} <= set(cine.labels):
+                raise InputError(f"{case.name} lacks the label maps of end-diastole and end-systole.")
+            place = place_of_grid(grid, cine.like.geometry)
+            frames, mask = _frames_on_grid(cine, grid, place)
+        except InputError as error:
+            result.skipped[case.name] = str(error)
+            continue
+        index = len(result.names)
+        result.names.append(cine.name)
+        result.frames.append(frames)
+        result.masks.append(mask)
+        result.references.append((cine.ed_frame, cine.es_frame))
+        result.groups.append(cine.group)
+        maps |= {(index, frame): (labels, place) for frame, labels in cine.labels.items()}
+    if len(result.names) < 2:
+        reasons = "; ".join(result.skipped.values()) or "there are no more files"
+        raise InputError(
+            f"Training needs at least two usable series, but {len(result.names)} could be read ({reasons})."
+        )
+    result.label_values = sorted({int(v) for labels, _ in maps.values() for v in np.unique(labels.array)} - {0})
+    for key, (labels, place) in maps.items():
+        result.labels[key] = _indicators_on_grid(labels, result.label_values, grid, place)
+    return result
+
+
+def place_of_grid(grid: PairGrid, image: Geometry) -> Geometry:
+    """Where a network's grid lies around an image; of a planar grid the stack of it in all of the image's slices."""
+    place = grid.around(image)
+    if grid.dimension == 3:
+        return place
+    # The grid around a stack lies in its middle, which is half a slice off where the number of slices is even.
+    normal, step = np.asarray(image.direction)[:, 2], image.spacing[2]
+    offset = float((image.centre - place.centre) @ normal) - (image.size[2] - 1) / 2 * step
+    origin = np.asarray(place.origin) + normal * offset
+    direction = np.column_stack([np.asarray(place.direction)[:, :2], normal])
+    return Geometry((*place.size[:2], image.size[2]), (*place.spacing[:2], step), origin, direction)
+
+
+def tensor_on_grid(array: np.ndarray, grid: PairGrid) -> Tensor:
+    """An array (k, j, i) on `place_of_grid` as ``(S, *size)`` in single precision."""
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)).view(-1, *grid.size)
+
+
+def _frames_on_grid(cine: Cine, grid: PairGrid, place: Geometry) -> tuple[Tensor, Tensor]:
+    inside = inside_mask(cine.like.geometry, place)
+    if not inside.any():
+        raise InputError(f"{cine.name} lies outside the model's grid.")
+    frames = []
+    for number in range(len(cine.frames)):
+        array = resample(cine.frame(number), place, antialias=True).array
+        frames.append(tensor_on_grid(normalise(array, inside), grid).half())
+    return torch.stack(frames), tensor_on_grid(inside, grid).byte()
+
+
+def _indicators_on_grid(labels: Image, values: Sequence[int], grid: PairGrid, place: Geometry) -> Tensor:
+    parts = [
+        resample(
+            labels.with_array((labels.array == value).astype(np.float32)), place, antialias=True, padding=0.0
+        ).array
+        for value in values
+    ]
+    return torch.stack([(255 * tensor_on_grid(part, grid)).round().byte() for part in parts])

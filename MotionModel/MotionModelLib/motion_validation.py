@@ -1,0 +1,129 @@
+"""How well a motion network tracks series that it was not trained on, on its own grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from DeformationLib.fields import exponential, jacobian_determinant, resize_field, spatial_gradient, warp
+from DeformationLib.similarity import masked_mean
+from LatentRegistrationLib.pair_validation import VALIDATION_SQUARINGS
+from LatentRegistrationLib.structures import POOL, structure_dice
+from LatentRegistrationLib.velocity_objective import local_correlation
+
+from .motion_cases import SequenceSet
+from .motion_network import MotionNetwork
+from .sequence_time import frame_slots
+
+_LEADING = 5
+"""Frames that are given where the rest is to be completed."""
+
+
+@torch.no_grad()
+def validate_sequences(
+    network: MotionNetwork,
+    data: SequenceSet,
+    cases: Sequence[int],
+    structures: Mapping[str, Sequence[int]],
+    finest: int = 0,
+    device: str = "cpu",
+    mixed_precision: bool = False,
+) -> dict[str, float]:
+    """Overlap (or local correlation, without labels) and regularity of the reference tracked to the farthest frame.
+
+    Args:
+        network: on ``device``.
+        data: of the cases.
+        cases: their numbers; none gives no scores.
+        structures: labels by name.
+        finest: scales left out, see `MotionNetwork.decode`.
+        device: of the network.
+        mixed_precision: bfloat16 in the convolutions.
+
+    Returns:
+        ``score`` (mean Dice over structures and cases with all frames given), ``dice_<structure>``, ``score_sd``,
+        ``completed`` (the score when only the first five frames were given), ``folding_percent``,
+        ``jacobian_gradient`` (mean, 1/mm), ``temporal_gradient`` (mean length of the displacement's change from slot to
+        slot, mm), ``kl``, and for the heart ``ejection_error`` (points).
+    """
+    rows = [_validate(network, data, case, structures, finest, torch.device(device), mixed_precision) for case in cases]
+    if not rows:
+        return {}
+    result = {name: float(np.nanmean([row[name] for row in rows])) for name in rows[0]}
+    result["score_sd"] = float(np.nanstd([row["score"] for row in rows]))
+    return {name: round(value, 5) for name, value in result.items()}
+
+
+def _validate(
+    network: MotionNetwork,
+    data: SequenceSet,
+    case: int,
+    structures: Mapping[str, Sequence[int]],
+    finest: int,
+    device: torch.device,
+    mixed_precision: bool,
+) -> dict[str, float]:
+    reference, farthest = data.references[case]
+    series = data.frames[case].roll(-reference, dims=0).float().movedim(1, 0)[:, :, None]  # (S, t, 1, *size)
+    moving, frames = series[:, 0].to(device), series[:, 1:].to(device)
+    times = frame_slots(frames.shape[1] + 1, network.configuration.slots)
+    target = (farthest - reference) % series.shape[1] - 1
+    near = np.flatnonzero(np.abs(times - times[target]) <= 3 * network.configuration.temporal_smoothing + 1)
+    wanted = torch.as_tensor(times[near])
+    row: dict[str, float] = {}
+    for name, given in (("score", None), ("completed", torch.arange(len(times)) < _LEADING)):
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=mixed_precision):
+            posterior = network.encode(frames, moving, torch.as_tensor(times - 1), given)
+            codes = network.codes_at(network.matrix(posterior), wanted)
+            velocities = network.decode(codes, moving, wanted, finest)[0].float()
+        size = tuple(network.configuration.pair.size)
+        place = int(np.flatnonzero(near == target)[0])
+        displacement = resize_field(exponential(velocities[:, place], VALIDATION_SQUARINGS), size).cpu()
+        scores = _scores(data, case, series[:, 0], series[:, 1 + target], displacement, structures)
+        if name == "completed":
+            row["completed"] = scores["score"]
+            continue
+        row |= scores | {"kl": float(network.divergence(posterior).mean())}
+        row |= _regularity(displacement, network.configuration.pair.spacing)
+        row["temporal_gradient"] = _change(velocities, times[near], size, network.configuration.pair.spacing)
+    return row
+
+
+def _scores(
+    data: SequenceSet, case: int, moving: Tensor, fixed: Tensor, displacement: Tensor, structures: Mapping
+) -> dict[str, float]:
+    before, target = (data.indicators(case, frame) for frame in data.references[case])
+    if before is None or target is None:
+        mask = data.masks[case].float()[:, None]
+        correlation = local_correlation(fixed, warp(moving, displacement), (7,) * (displacement.ndim - 2))
+        return {"score": float(masked_mean(correlation, mask))}
+    after = warp(before.movedim(1, 0), displacement, padding="zeros").movedim(0, 1)
+    dice = structure_dice(target, after, data.label_values, structures)
+    scores = {"score": float(np.nanmean(list(dice.values())))} | {f"dice_{name}": dice[name] for name in dice}
+    if "LV pool" in structures:
+        pool = data.label_values.index(POOL)
+        volumes = [float(part[pool].sum()) for part in (before, target, after)]
+        scores["ejection_error"] = 100.0 * abs(volumes[2] - volumes[1]) / max(volumes[0], 1e-6)
+    return scores
+
+
+def _regularity(displacement: Tensor, spacing: Sequence[float]) -> dict[str, float]:
+    determinant = jacobian_determinant(displacement)
+    gradient = spatial_gradient(determinant[:, None], tuple(spacing)).norm(dim=2)
+    return {
+        "folding_percent": 100.0 * float((determinant <= 0).float().mean()),
+        "jacobian_gradient": float(gradient.mean()),
+    }
+
+
+def _change(velocities: Tensor, times: np.ndarray, size: tuple[int, ...], spacing: Sequence[float]) -> float:
+    """Mean length in mm of the velocities' change from slot to slot."""
+    if len(times) < 2:
+        return 0.0
+    scale = [step * full / here for step, full, here in zip(spacing, size, velocities.shape[3:], strict=True)]
+    steps = velocities.new_tensor(scale).view(1, 1, -1, *[1] * len(size))
+    change = (velocities * steps).diff(dim=1).norm(dim=2).flatten(2).mean(dim=(0, 2))
+    return float((change / velocities.new_tensor(np.diff(times))).mean())
