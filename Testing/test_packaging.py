@@ -9,7 +9,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULE = ROOT / "LatentRegistration"
-COMMAND = MODULE / "LatentRegistrationTrain"
 
 
 def test_no_loose_python_file_is_taken_for_a_module():
@@ -35,22 +34,30 @@ def test_module_file_imports_without_torch(application, monkeypatch):
     assert module.LatentRegistrationLogic()
 
 
-@pytest.fixture(scope="module")
-def parser():
-    spec = importlib.util.spec_from_file_location("LatentRegistrationTrain", COMMAND / "LatentRegistrationTrain.py")
+COMMANDS = [
+    ROOT / "LatentRegistration" / "LatentRegistrationTrain" / "LatentRegistrationTrain.py",
+    ROOT / "MotionModel" / "MotionModelTrain" / "MotionModelTrain.py",
+]
+
+
+def parser_of(command):
+    spec = importlib.util.spec_from_file_location(command.stem, command)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.build_parser()
 
 
-def test_command_begins_as_slicer_wants_it():
-    assert (COMMAND / "LatentRegistrationTrain.py").read_text().startswith("#!/usr/bin/env python-real\n")
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.stem)
+def test_command_begins_as_slicer_wants_it(command):
+    assert command.read_text().startswith("#!/usr/bin/env python-real\n")
 
 
-def test_xml_describes_exactly_the_options_of_the_command(parser):
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.stem)
+def test_xml_describes_exactly_the_options_of_the_command(command):
+    parser = parser_of(command)
     hidden = {"--slicer-progress", "--stop-file", "--help"}
     options = {action.option_strings[-1]: action for action in parser._actions}
-    root = ElementTree.parse(COMMAND / "LatentRegistrationTrain.xml").getroot()
+    root = ElementTree.parse(command.with_suffix(".xml")).getroot()
     described = {}
     for group in root.findall("parameters"):
         for element in group:

@@ -22,6 +22,7 @@ from LatentRegistrationLib.probabilistic_training import series_grid
 from LatentRegistrationLib.structures import structures_of
 from LatentRegistrationLib.training_run import TrainingRequest, TrainingRun
 
+from .appearance import appearance_of, usual_appearance
 from .motion_cases import SequenceSet, load_sequences
 from .motion_network import MotionNetwork, MotionNetworkConfiguration
 from .motion_objective import MotionLossWeights, MotionObjective, SequenceBatch
@@ -230,7 +231,7 @@ class MotionTrainingRun(TrainingRun):
         card["grid"] |= {"spacing_mm": list(self.grid.spacing), "frame": self.grid.frame}
         card["sequence"] = {"slots": self.request.network.slots, "periodic": self.request.periodic}
         card["training"]["pairs"] = "cine series, all frames against the reference frame"
-        card["training"]["intensities"] = self.intensities()
+        card["training"]["image_statistics"] = usual_appearance(self.appearances())
         kept = ("score", "dice_", "completed", "folding_", "jacobian_", "temporal_", "ejection_")
         card["accuracy"] = {
             "script": "MotionModelTrain (validation on the network's grid)",
@@ -240,20 +241,10 @@ class MotionTrainingRun(TrainingRun):
         }
         return card
 
-    def intensities(self) -> dict[str, list[float]]:
-        """Quantiles of the training references' normalised intensities: mean and standard deviation over the cases."""
-        levels = torch.tensor([0.1, 0.25, 0.5, 0.75, 0.9])
-        rows = []
-        for case in self.training:
-            inside = self.data.masks[case].bool()
-            values = self.data.frames[case][self.data.references[case][0]][inside].float()
-            rows.append(torch.quantile(values[:: max(1, len(values) // 100_000)], levels))
-        table = torch.stack(rows)
-        return {
-            "levels": levels.tolist(),
-            "mean": [round(value, 4) for value in table.mean(0).tolist()],
-            "standard_deviation": [round(value, 4) for value in table.std(0).tolist()],
-        }
+    def appearances(self) -> list[dict[str, float]]:
+        """What the training series look like, see `appearance.appearance_of`."""
+        data = self.data
+        return [appearance_of(data.frames[case], data.masks[case], data.references[case][0]) for case in self.training]
 
 
 def _as_lists(values: dict) -> dict:

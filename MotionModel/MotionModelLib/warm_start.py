@@ -34,9 +34,10 @@ def flattened(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> di
             result[name] = part.sum(2) if part.ndim == 5 else part
         elif value.ndim == 5:
             result[name] = value.mean(2) if ".up." in name else value.sum(2)
-        elif value.ndim == 2 and value.shape[0] == target.shape[0]:  # dense, codes from maps
+        elif value.ndim == 2 and value.shape[0] == target.shape[0] and value.shape[1] % target.shape[1] == 0:
+            # Dense, codes from maps.
             result[name] = value.view(len(value), maps, -1, target.shape[1] // maps).sum(2).flatten(1)
-        elif value.shape[1:] == target.shape[1:]:  # dense, maps from codes
+        elif value.shape[1:] == target.shape[1:] and len(value) % len(target) == 0:  # dense, maps from codes
             planes = value.view(maps, -1, len(target) // maps, *value.shape[1:])
             result[name] = planes.mean(1).flatten(0, 1)
     return result
