@@ -218,3 +218,16 @@ def test_an_incomplete_decomposition_is_refused(make_bundle):
     bundle.write_bundle(folder, card, weights)
     with pytest.raises(InputError, match="decomposition.*incomplete"):
         RegistrationModel.load(folder, "cpu")
+
+
+def test_catalogue_lists_the_kinds_that_are_asked_for(tmp_path, monkeypatch, make_bundle):
+    folder = make_bundle(card={"model": {"class": "Other", "configuration": {}}})
+    monkeypatch.setenv(catalogue.FOLDERS_VARIABLE, str(folder.parent))
+    assert catalogue.kind_of(folder) == "Other"
+    assert folder.name in catalogue.catalogue()
+    assert list(catalogue.catalogue(["Other"])) == [folder.name]
+    assert folder.name not in catalogue.catalogue(["GradientNetwork"])
+    (folder / catalogue.CARD).write_text("{")
+    assert catalogue.kind_of(folder) is None
+    # One whose card is damaged stays in every list, so that its user learns of it.
+    assert folder.name in catalogue.catalogue(["GradientNetwork"])

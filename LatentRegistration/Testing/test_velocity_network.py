@@ -1,5 +1,7 @@
 """The probabilistic network: shapes, smoothness in millimetres, conditioning, exact inverse, two dimensions and three."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from scipy.integrate import solve_ivp
 from scipy.ndimage import map_coordinates
 
 from DeformationLib.errors import InputError
-from DeformationLib.fields import exponential, identity_grid, inverse_error, jacobian_determinant, warp
+from DeformationLib.fields import exponential, identity_grid, inverse_error, jacobian_determinant, resize_field, warp
 from LatentRegistrationLib.velocity_network import (
     VelocityNetwork,
     VelocityNetworkConfiguration,
@@ -67,6 +69,32 @@ def test_every_scale_gives_a_velocity_on_its_grid(changes):
     coarse = net.decode(mean, moving, finest=configuration.scales - 1)
     assert len(coarse) == 1
     assert torch.allclose(coarse[0], velocities[-1])
+
+
+def test_fine_scales_can_be_left_out():
+    """What is left is the same network without its fine end, and its velocity is brought to the full grid."""
+    whole = network(scales=2)
+    less = VelocityNetwork(replace(whole.configuration, finest=1)).eval()
+    own = less.state_dict()
+    less.load_state_dict({name: whole.state_dict()[name] for name in own})
+    assert len(own) < len(whole.state_dict())
+    code, moving = torch.randn(2, 5, generator=torch.Generator().manual_seed(3)), images(whole.configuration.size, 2, 2)
+    coarse = whole.decode(code, moving, finest=1)[0]
+    velocities = less.decode(code, moving)
+    assert len(velocities) == 1
+    assert torch.allclose(velocities[0], resize_field(coarse, whole.configuration.size), atol=1e-6)
+    assert torch.allclose(less.decode(code, moving, finest=1)[0], coarse, atol=1e-6)
+    with pytest.raises(InputError, match="at most 1 can be left out"):
+        replace(whole.configuration, finest=2)
+
+
+def test_several_codes_for_one_image_are_decoded_as_one_by_one():
+    net = network(context=(3, 4, 5))
+    codes = torch.randn(6, 5, generator=torch.Generator().manual_seed(3))
+    moving = images(net.configuration.size, 2, 2)
+    together = net.decode(codes, moving)[0]
+    alone = torch.cat([net.decode(codes[n : n + 1], moving[n // 3 : n // 3 + 1])[0] for n in range(6)])
+    assert torch.allclose(together, alone, atol=1e-5)
 
 
 def test_thick_slices_are_halved_when_the_pixels_are_as_large():
