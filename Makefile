@@ -45,6 +45,7 @@ reproduction-krebs: $(VENV)-benchmark/installed
 screenshots: $(VENV)/installed
 	$(RUN) -m Testing.demo --output demo --data $(DATA)
 	$(RUN) -m Testing.screenshots --output Resources/Screenshots --data $(DATA)
+	$(RUN) -m Testing.screenshots_heart --output Resources/Screenshots
 	cp demo/contact_sheet.png Resources/Screenshots/contact_sheet.png
 
 # Slow, hours on a CPU: the bundled models; needs DATA.

@@ -47,8 +47,10 @@ class LatentRegistration(ScriptedLoadableModule):
             "models of your own. For research only, not for clinical use."
         )
         parent.acknowledgementText = _(
-            "Method: T. Estienne et al., Exploring Deep Registration Latent Spaces, DART at MICCAI 2021. "
-            "Bundled models: trained on the Medical Segmentation Decathlon, Task 04 (A. L. Simpson et al., 2019, CC BY-SA 4.0)."
+            "Methods: T. Estienne et al., Exploring Deep Registration Latent Spaces, DART at MICCAI 2021; J. Krebs, doctoral "
+            "thesis, chapter 4 (probabilistic models). Bundled models: trained on the Medical Segmentation Decathlon, Task 04 "
+            "(A. L. Simpson et al., 2019, CC BY-SA 4.0), and on the Automatic Cardiac Diagnosis Challenge (O. Bernard et al., "
+            "2018, CC BY-NC-SA 4.0, non-commercial research)."
         )
         slicer.app.connect("startupCompleted()", registerSampleData)
 
@@ -116,12 +118,14 @@ class TrainingKind(Enum):
 
     EXPLORABLE = "explorable"
     ACCURATE = "accurate"
+    PROBABILISTIC = "probabilistic"
 
     def label(self) -> str:
         """What the panel calls it."""
         return {
             "explorable": _("Registration that can be explored"),
             "accurate": _("Registration with skip connections (more accurate)"),
+            "probabilistic": _("Probabilistic registration (cine series or image pairs)"),
         }[self.value]
 
 

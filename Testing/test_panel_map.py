@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import qt
+import SimpleITK as sitk
 import slicer
 import vtk
 
@@ -155,7 +156,9 @@ def test_the_map_tells_honest_and_leaky_accuracy_apart(panel, chosen):
     honest, leaky = (f(CODES.codes, CODES.groups).accuracy for f in (classify, classify_leaky))
     lines = panel.ui.mapAccuracyLabel.text.splitlines()
     assert f"Cross-validated: {100 * honest:.0f} %" in lines[1]
-    assert f"Leaky, not to be believed: {100 * leaky:.0f} %" in lines[2]
+    principal = classify(CODES.codes, CODES.groups, principal=10).accuracy
+    assert f"Cross-validated, on principal components: {100 * principal:.0f} %" in lines[2]
+    assert f"Leaky, not to be believed: {100 * leaky:.0f} %" in lines[3]
     assert "Press Explore" in panel.ui.mapMessageLabel.text
 
 
@@ -289,6 +292,48 @@ def test_the_map_of_another_model_moves_nothing(panel, mapped, scene):
     panel.map.pickPoint(1.0, 1.0)
     assert "another model" in ui.mapMessageLabel.text
     assert list(panel._parameterNode.exploreAmplitudes) == before
+
+
+@pytest.mark.parametrize(
+    ("frames", "ed_frame", "sentence"),
+    [
+        (1, 0, "has one frame, but motion needs at least two"),
+        (4, 4, "The end-diastolic frame 4 of x is not in the series"),
+    ],
+)
+def test_series_without_motion_are_a_sentence(panel, chosen, scene, tmp_path, frames, ed_frame, sentence):
+    series = sitk.JoinSeries([frame.to_sitk() for frame in small_heart().frames[:frames]])
+    sitk.WriteImage(series, str(tmp_path / "x.nii.gz"))
+    (tmp_path / "x.csv").write_text(f"name,cine,ed_frame,es_frame\nx,x.nii.gz,{ed_frame},2\n")
+    panel.ui.mapCasesPathLineEdit.currentPath = str(tmp_path / "x.csv")
+    before = scene_ids(scene)
+    panel.ui.mapEncodeButton.click()
+    assert panel.map._job.wait(SECONDS)
+    assert sentence in panel.ui.mapMessageLabel.text
+    assert scene_ids(scene) == before
+
+
+def test_a_group_of_one_case_is_told_beside_the_map(panel, chosen, scene):
+    groups = ("rare", *CODES.groups[1:])
+    table = add_codes_table(scene, CodeTable(CODES.names, CODES.codes, CODES.deviations, groups, CODES.model))
+    panel.ui.mapCodesSelector.setCurrentNode(table)
+    show_map(panel)
+    assert "rare has fewer than 2 cases" in panel.ui.mapAccuracyLabel.text
+    assert len(panel.map.pad.dots) == len(CODES)
+    show_map(panel, "canonical")
+    assert "rare has fewer than 2 cases" in panel.ui.mapMessageLabel.text
+
+
+def test_a_canonical_plane_of_few_cases_is_not_to_be_believed(panel, chosen, scene):
+    rows = [0, 1, 2, 8, 9, 10, 16, 17, 18]
+    names, groups = ([values[row] for row in rows] for values in (CODES.names, CODES.groups))
+    few = CodeTable(tuple(names), CODES.codes[rows], CODES.deviations[rows], tuple(groups), CODES.model)
+    panel.ui.mapCodesSelector.setCurrentNode(add_codes_table(scene, few))
+    show_map(panel, "canonical")
+    assert "9 cases with codes of 5 values can be told apart whatever they are" in panel.ui.mapAccuracyLabel.text
+    panel.ui.mapCodesSelector.setCurrentNode(chosen)
+    show_map(panel, "canonical")
+    assert "whatever they are" not in panel.ui.mapAccuracyLabel.text
 
 
 def test_codes_of_another_model_are_a_sentence(main_window, panel, chosen, scene):

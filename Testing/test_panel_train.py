@@ -2,19 +2,24 @@
 
 import json
 import os
+import re
 import time
 from types import SimpleNamespace
 
 import pytest
 import qt
+import SimpleITK as sitk
 import slicer
 
 from DeformationLib import catalogue
 from DeformationLib.bundle import write_bundle
 from DeformationLib.errors import InputError
+from DeformationLib.image_io import write_image
+from DeformationSceneLib import model_installer, train_section
+from DeformationSceneLib.training_choices import TrainingFolder, split_options
 from DeformationSceneLib.training_process import ProcessState
-from LatentRegistrationSceneLib import model_installer, train_section
-from LatentRegistrationSceneLib.training_choices import TrainingChoices, TrainingFolder, split_options
+from LatentRegistrationSceneLib.training_choices import OWN_OPTIONS, TrainingChoices
+from Testing.velocity_fixtures import small_heart
 
 TINY = "--widths 2,2 --code-channels 2 --group-size 2 --full-resolution-epochs 0 --grid 8,8,8 --spacing 6"
 
@@ -211,7 +216,8 @@ def test_the_choices_become_the_words_of_the_command(train, fake, phantom_folder
     assert out.is_dir()
 
 
-def test_the_command_understands_these_words(train, phantom_folder, tmp_path):
+def command_module():
+    """The training command as a module."""
     import importlib.util
 
     from DeformationSceneLib.training_process import command_script
@@ -219,9 +225,14 @@ def test_the_command_understands_these_words(train, phantom_folder, tmp_path):
     specification = importlib.util.spec_from_file_location("command", command_script("LatentRegistrationTrain"))
     command = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(command)
+    return command
+
+
+def test_the_command_understands_these_words(train, phantom_folder, tmp_path):
     train.fill(phantom_folder / "images", tmp_path, None, trainName="-x", trainPurpose="--y", trainOptions="--window 7")
-    arguments = command.build_parser().parse_args(TrainingChoices.of(train.parameters).options(resume=True))
+    arguments = command_module().parsed(TrainingChoices.of(train.parameters).options(resume=True))
     assert (arguments.name, arguments.purpose, arguments.window, arguments.resume) == ("-x", "--y", 7, True)
+    assert arguments.model == "gradient"
 
 
 def test_a_training_is_shown_while_it_runs(train, fake, phantom_folder, tmp_path, layout):
@@ -380,6 +391,123 @@ def test_what_cannot_be_started_is_told_in_a_sentence(
     assert fake.latest is None
 
 
+@pytest.fixture(scope="module")
+def patients(tmp_path_factory):
+    """Five patients' folders: four series of four frames, one of a single frame."""
+    root = tmp_path_factory.mktemp("patients")
+    for seed in range(5):
+        write_patient(root / f"patient{seed}", seed, slice(1) if seed == 4 else slice(None))
+    return root
+
+
+def write_patient(folder, seed, frames, es_frame=None):
+    heart = small_heart(seed)
+    folder.mkdir(parents=True)
+    chosen = [frame.to_sitk() for frame in heart.frames[frames]]
+    sitk.WriteImage(sitk.JoinSeries(chosen), str(folder / "cine.nii.gz"))
+    write_image(heart.labels[0], folder / "seg_ed.nii.gz")
+    write_image(heart.labels[heart.es_frame], folder / "seg_es.nii.gz")
+    info = {"ed_frame": 0, "es_frame": heart.es_frame if es_frame is None else es_frame, "group": "NOR"}
+    (folder / "info.json").write_text(json.dumps(info))
+
+
+def write_table(path, patients):
+    rows = [f"{folder.name},{folder / 'cine.nii.gz'},0,{2}" for folder in sorted(patients.iterdir())[:4]]
+    path.write_text("\n".join(["name,cine,ed_frame,es_frame", *rows, ""]))
+    return path
+
+
+def test_series_are_counted_before_a_probabilistic_training(train, patients, tmp_path):
+    train.ui.trainKindComboBox.setCurrentIndex(2)
+    train.fill(patients, tmp_path / "out")
+    wait(lambda: train.ui.trainSummaryLabel.text)
+    assert train.ui.trainSummaryLabel.text == (
+        "3 series to train on, 1 to validate on, with 16 frames together; 4 have label maps; grid of 32 × 32 × 4 voxels "
+        "of 3 × 3 × 10 mm. Left out, because it cannot be used or lacks its label map: 1 (patient4). "
+        "There will be no validation curve: that takes two validation cases."
+    )
+    train.fill(None, None, trainOptions="--validation-rule 2:1 --grid 8,24,16 --spacings 5,4,4")
+    wait(lambda: "16 × 24 × 8 voxels of 4 × 4 × 5 mm" in train.ui.trainSummaryLabel.text)
+    train.fill(write_table(tmp_path / "table.csv", patients), None, trainOptions="")
+    wait(lambda: "2 series to train on, 2 to validate on" in train.ui.trainSummaryLabel.text)
+    train.fill(write_table(tmp_path / "other.csv", patients), None, trainOptions="--widths 2,2 --spacing 2")
+    wait(lambda: "48 × 48 × 4 voxels of 2 × 2 × 10 mm" in train.ui.trainSummaryLabel.text)
+
+
+def test_image_pairs_are_counted_before_a_probabilistic_training(train, phantom_folder, tmp_path):
+    train.ui.trainKindComboBox.setCurrentIndex(2)
+    train.fill(phantom_folder / "images", tmp_path / "out", phantom_folder / "labels")
+    wait(lambda: "4 cases to train on, 2 to validate on; grid of 40 × 40 × 40" in train.ui.trainSummaryLabel.text)
+
+
+def test_probabilistic_choices_become_words_that_the_command_understands(
+    train, fake, patients, phantom_folder, tmp_path
+):
+    train.ui.trainKindComboBox.setCurrentIndex(2)
+    train.fill(patients, tmp_path / "out", phantom_folder / "labels", trainOptions="--latent 16 --smoothing 5")
+    train.ui.trainButton.click()
+    words = fake.latest.options
+    assert "--skips" not in words
+    assert "--labels" not in words  # those of the series lie beside them
+    arguments = command_module().parsed(words)
+    assert (arguments.model, arguments.frame, arguments.widths, arguments.window) == (
+        "probabilistic", "image", "16,32,32", 9,
+    )  # fmt: skip
+    assert (arguments.latent, arguments.smoothing, arguments.flip) == (16, 5.0, 0.5)
+    assert arguments.validation_rule == "3:1"
+    train.ui.trainButton.click()
+    train.ui.trainButton.click()
+    tick(train)
+    train.fill(phantom_folder / "images", tmp_path / "pairs")
+    train.ui.trainButton.click()
+    arguments = command_module().parsed(fake.latest.options)
+    assert (arguments.model, arguments.frame, arguments.smoothing) == ("probabilistic", "patient", 5.0)
+    assert arguments.labels == str(phantom_folder / "labels")
+
+
+@pytest.mark.parametrize(
+    ("frames", "es_frame", "reason"),
+    [
+        (slice(1), None, "holds 0. .* has one frame, but motion needs at least two: choose a cine series"),
+        (slice(None), 9, "The end-systolic frame 9 of p0 is not in the series, whose frames are 0 to 3"),
+        (slice(None), 0, "are the same frame"),
+    ],
+)
+def test_series_that_no_training_can_use_are_told_before_it_starts(train, tmp_path, frames, es_frame, reason):
+    for seed in range(2):
+        write_patient(tmp_path / "data" / f"p{seed}", seed, frames, es_frame)
+    train.ui.trainKindComboBox.setCurrentIndex(2)
+    train.fill(tmp_path / "data", tmp_path / "out")
+    wait(lambda: train.ui.trainSummaryLabel.text)
+    assert re.search(reason, train.ui.trainSummaryLabel.text)
+
+
+def test_a_probabilistic_training_by_clicks(train, patients, tmp_path, views, errors):
+    from LatentRegistrationLib.models import load_model
+
+    ui, tiny = (
+        train.ui,
+        "--widths 4,6 --latent 4 --scales 2 --full-resolution-epochs 1 --components 3 --pairs-per-case 1",
+    )
+    ui.trainKindComboBox.setCurrentIndex(2)
+    train.fill(
+        patients, tmp_path / "out", trainName="heart", trainEpochs=2, trainOptions=f"{tiny} --validation-rule 2:1"
+    )
+    train.parameters.trainMixedPrecision = False
+    ui.trainDeviceComboBox.setCurrentIndex(1)
+    ui.trainButton.click()
+    wait(lambda: not train.section.running)
+    assert errors == []
+    assert ui.trainMessageLabel.text.startswith("Finished. 2 epochs. Best validation"), ui.trainMessageLabel.text
+    assert "has one frame" in ui.trainLogTextEdit.plainText  # patient4 was left out
+    assert set(train.section.curves.available()) == {"Loss", "Validation"}
+    ui.trainInstallButton.click()
+    wait(lambda: train.lists("heart") or errors)
+    assert errors == []
+    model = load_model("heart", "cpu")
+    assert (model.latent, model.grid.frame, model.grid.size) == (4, "image", (4, 32, 32))
+
+
 def test_missing_packages_are_offered_and_may_be_declined(train, fake, errors, phantom_folder, tmp_path, monkeypatch):
     from DeformationSceneLib import installation
 
@@ -503,13 +631,13 @@ def test_the_folder_of_models_is_opened(train, tmp_path, monkeypatch, errors):
     ],
 )
 def test_further_options_are_split_as_on_a_command_line(text, words):
-    assert split_options(text) == words
+    assert split_options(text, OWN_OPTIONS) == words
 
 
-@pytest.mark.parametrize("option", ["--images", "--resume", "--output=x", "--stop-file", "--epochs"])
+@pytest.mark.parametrize("option", ["--images", "--resume", "--output=x", "--stop-file", "--epochs", "--model"])
 def test_options_with_a_field_are_refused_as_further_options(option):
     with pytest.raises(InputError, match="has a field of its own"):
-        split_options(f"--seed 3 {option} 5")
+        split_options(f"--seed 3 {option} 5", OWN_OPTIONS)
 
 
 def test_an_output_folder_tells_what_is_in_it(tmp_path):

@@ -8,16 +8,78 @@ from __future__ import annotations
 import io
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .catalogue import CARD, FORMAT, WEIGHTS, file_hash
+from .catalogue import CARD, FORMAT, WEIGHTS, file_hash, find_bundle, read_card
 from .errors import InputError
 from .files import atomic_path, make_folder, write_json
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model on disk that was read.
+
+    Attributes:
+        folder: where it is.
+        card: what it says about itself.
+        network: filled with its weights.
+        grid: of the network.
+        weights: all parts of the weights, nested dictionaries of tensors.
+    """
+
+    folder: Path
+    card: dict[str, Any]
+    network: torch.nn.Module
+    grid: Any
+    weights: dict[str, Any]
+
+    def part(self, name: str, build: Callable[[dict[str, Any]], Any]) -> Any:
+        """What `build` makes of a further part of the weights; None where the model has none.
+
+        Raises `InputError` for a part that is incomplete.
+        """
+        tensors = self.weights.get(name)
+        try:
+            return build(tensors) if tensors else None
+        except (KeyError, AttributeError) as error:
+            raise InputError(
+                f"The {name} in {self.folder} is incomplete ({error}): install the model again."
+            ) from error
+
+
+def read_bundle(
+    name_or_folder: str | os.PathLike, kind: str, build: Callable[[dict[str, Any]], tuple[torch.nn.Module, Any]]
+) -> Bundle:
+    """Read a model of a certain class.
+
+    Args:
+        name_or_folder: its name in the catalogue, or its folder.
+        kind: the class of networks that its card has to name.
+        build: makes the network, still without its weights, and its grid from the card.
+
+    Raises:
+        InputError: for a model that is not there, damaged, of another class, or written by a newer version.
+    """
+    folder = find_bundle(name_or_folder)
+    card = read_card(folder)
+    try:
+        named = card["model"].get("class")
+        if named != kind:
+            raise InputError(f"{folder} holds a model of the class {named}, not of {kind}: choose another.")
+        network, grid = build(card)
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise InputError(f"The model card in {folder} is incomplete ({error}): install the model again.") from error
+    weights = read_weights(folder, card)
+    if "network" not in weights:
+        raise InputError(f"The weights in {folder} lack the part 'network': install the model again.")
+    load_state(network, weights["network"], folder)
+    return Bundle(Path(folder), card, network, grid, weights)
 
 
 def read_weights(folder: str | os.PathLike, card: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,9 @@ class BeatingHeart:
             of the frames; what registering the first frame (moving) to the frame (fixed) should find.
         es_frame: the frame of the strongest contraction.
         contraction: how far the heart contracts, 1 for a healthy one.
+        velocity: stationary velocity ``(k, j, i, 3)``, LPS mm, of the whole contraction; the displacement of a frame is
+            the flow of its amount times this.
+        amounts: of the contraction in each frame, 0..1.
     """
 
     frames: list[Image]
@@ -33,6 +36,8 @@ class BeatingHeart:
     displacements: list[Image]
     es_frame: int
     contraction: float
+    velocity: Image
+    amounts: tuple[float, ...]
 
 
 def beating_heart(
@@ -67,10 +72,11 @@ def beating_heart(
     labels, tissue = anatomy.draw_tissue(points, generator)
     velocity = strength * anatomy.velocity(points, generator)
     es_frame = max(1, round(0.4 * (frames - 1)))
-    series, maps, truths = [], [], []
+    series, maps, truths, amounts = [], [], [], []
     for number in range(frames):
         phase = number / es_frame if number <= es_frame else (frames - number) / (frames - es_frame)
         amount = float(np.sin(0.5 * np.pi * min(phase, 1.0)) ** 2)
+        amounts.append(amount)
         displacement = flow(amount * velocity, spacing)
         where = _indices(geometry, displacement)
         frame = ndimage.map_coordinates(tissue, where, order=1, mode="nearest")
@@ -79,7 +85,8 @@ def beating_heart(
         maps.append(Image.on_grid(anatomy.labels_at(points + displacement), geometry))
         truths.append(Image.on_grid(displacement.astype(np.float32), geometry))
     maps[0] = Image.on_grid(labels, geometry)
-    return BeatingHeart(series, maps, truths, es_frame, strength)
+    field = Image.on_grid(velocity.astype(np.float32), geometry)
+    return BeatingHeart(series, maps, truths, es_frame, strength, field, tuple(amounts))
 
 
 def flow(velocity: np.ndarray, spacing: tuple[float, float, float], squarings: int = 6) -> np.ndarray:

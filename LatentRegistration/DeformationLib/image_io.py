@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from .errors import InputError
 from .files import atomic_path
-from .image import Image, as_labels, check_intensities, check_scalar
+from .image import Image, as_labels, check_intensities, check_same_grid, check_scalar
 
 
 def read_image(path: str | os.PathLike) -> Image:
@@ -36,6 +36,13 @@ def read_labels(path: str | os.PathLike) -> Image:
     whole numbers.
     """
     return as_labels(_read(path), str(path))
+
+
+def read_labels_of(path: str | os.PathLike, image: Image, image_path: str | os.PathLike) -> Image:
+    """Read the label map of an image that was read from ``image_path``; raises `InputError` for one on another grid."""
+    labels = read_labels(path)
+    check_same_grid(labels, image, str(path), str(image_path))
+    return labels
 
 
 def read_mask(path: str | os.PathLike) -> Image:

@@ -9,6 +9,7 @@ import vtk
 from DeformationLib.errors import InputError
 from DeformationLib.image import Image, as_labels, check_scalar
 
+from .colours import DIVERGING, colour_table
 from .ras import (
     array_from_vtk,
     ijk_to_ras,
@@ -24,14 +25,17 @@ MAXIMUM_RESAMPLED_VOXELS = 2**28
 """A transform that blows a volume up past this many voxels is refused: it is a mistake, and would fill the memory."""
 
 
-def image_from_volume(volume_node: slicer.vtkMRMLScalarVolumeNode) -> Image:
+def image_from_volume(
+    volume_node: slicer.vtkMRMLScalarVolumeNode, parent_node: slicer.vtkMRMLTransformNode | None = None
+) -> Image:
     """The image of a scalar or label volume node, (k, j, i), in LPS millimetres, where the node lies in the world.
 
     Parent transforms are respected and the node is not touched: a linear transform that keeps the voxel axes at right
     angles (rotation, translation, mirror, scaling along them) only changes the geometry of the image; for any other
     (shear, grid, B-spline, composite) the volume is resampled, linearly (labels: nearest neighbour), onto a grid with
     the node's spacing that covers what the transform makes of it; samples from outside the volume get its minimum
-    (labels: 0). Raises InputError for a missing or empty volume and for one with several components.
+    (labels: 0). `parent_node`: the transform above a node that has none of its own, as items of sequences. Raises InputError
+    for a missing or empty volume and for one with several components.
     """
     image_data = _checked_image_data(volume_node)
     matrix = vtk.vtkMatrix4x4()
@@ -39,13 +43,13 @@ def image_from_volume(volume_node: slicer.vtkMRMLScalarVolumeNode) -> Image:
     ijk_to_local = matrix_from_vtk(matrix)
     ijk_to_local[:3, 3] += ijk_to_local[:3, :3] @ np.array(image_data.GetExtent()[::2], dtype=float)
 
-    parent = volume_node.GetParentTransformNode()
+    parent = volume_node.GetParentTransformNode() or parent_node
     local_to_world = vtk.vtkMatrix4x4()
     linear = parent is None or bool(parent.GetMatrixTransformToWorld(local_to_world))
     ijk_to_world = matrix_from_vtk(local_to_world) @ ijk_to_local if linear else None
     if linear and is_orthogonal(ijk_to_world):
         return image_from_ijk_to_ras(array_from_vtk(image_data), ijk_to_world)
-    return _resampled_in_world(volume_node, image_data, ijk_to_local)
+    return _resampled_in_world(volume_node, image_data, ijk_to_local, parent)
 
 
 def add_volume(
@@ -92,29 +96,11 @@ def show_jacobian(volume_node: slicer.vtkMRMLScalarVolumeNode, span: float = 0.8
     `span`: how far from 1 the strongest blue and red lie.
     """
     display = volume_node.GetDisplayNode()
-    display.SetAndObserveColorNodeID(_jacobian_colours(volume_node.GetScene()).GetID())
+    table = colour_table(volume_node.GetScene(), "LatentMotionJacobian", "Jacobian determinant", DIVERGING)
+    display.SetAndObserveColorNodeID(table.GetID())
     display.SetAutoWindowLevel(False)
     display.SetWindowLevelMinMax(1.0 - span, 1.0 + span)
     display.SetInterpolate(True)
-
-
-def _jacobian_colours(scene) -> slicer.vtkMRMLColorTableNode:
-    """The scene's table for Jacobian determinants; Slicer has no diverging one without further files."""
-    singleton = scene.GetSingletonNode("LatentMotionJacobian", "vtkMRMLColorTableNode")
-    if singleton is not None:
-        return singleton
-    node = slicer.vtkMRMLColorTableNode()
-    node.SetName("Jacobian determinant")
-    node.SetSingletonTag("LatentMotionJacobian")
-    node.SetTypeToUser()
-    node.SetNumberOfColors(256)
-    stops = ((0.0, (0.02, 0.19, 0.58)), (0.25, (0.26, 0.57, 0.86)), (0.5, (1.0, 1.0, 1.0)),
-             (0.75, (0.94, 0.49, 0.30)), (1.0, (0.65, 0.0, 0.15)))  # fmt: skip
-    for index in range(256):
-        rgb = [np.interp(index / 255.0, [at for at, _ in stops], [colour[c] for _, colour in stops]) for c in range(3)]
-        node.SetColor(index, f"{index}", *rgb, 1.0)
-    node.SetHideFromEditors(False)
-    return scene.AddNode(node)
 
 
 def _checked_image_data(volume_node) -> vtk.vtkImageData:
@@ -135,10 +121,9 @@ def _checked_image_data(volume_node) -> vtk.vtkImageData:
     return image_data
 
 
-def _resampled_in_world(volume_node, image_data: vtk.vtkImageData, ijk_to_local: np.ndarray) -> Image:
+def _resampled_in_world(volume_node, image_data: vtk.vtkImageData, ijk_to_local: np.ndarray, parent) -> Image:
     """The volume seen through its parent transforms, sampled on a grid with right angles in the world."""
     to_world, from_world = vtk.vtkGeneralTransform(), vtk.vtkGeneralTransform()
-    parent = volume_node.GetParentTransformNode()
     if parent is not None:
         parent.GetTransformToWorld(to_world)
         parent.GetTransformFromWorld(from_world)

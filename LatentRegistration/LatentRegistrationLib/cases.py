@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from DeformationLib.errors import InputError
-from DeformationLib.image import Image, check_same_grid
-from DeformationLib.image_io import read_image, read_labels
+from DeformationLib.image import Image
+from DeformationLib.image_io import read_image, read_labels_of
 from DeformationLib.progress import Progress
 
 from .case_files import Case, find_cases, median_spacing, smallest_grid, split_cases
@@ -108,9 +108,7 @@ def _read(case: Case, need_labels: bool) -> tuple[Image, Image | None]:
         if need_labels:
             raise InputError(f"{case.name} has no label map.")
         return image, None
-    labels = read_labels(case.labels)
-    check_same_grid(labels, image, str(case.labels), str(case.image))
-    return image, labels
+    return image, read_labels_of(case.labels, image, case.image)
 
 
 def _prepare(image: Image, labels: Image | None, values: list[int], grid: NetworkGrid) -> tuple[Tensor, Tensor, Tensor]:

@@ -6,7 +6,7 @@ import csv
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,8 @@ import SimpleITK as sitk
 
 from DeformationLib.errors import InputError
 from DeformationLib.geometry import Geometry
-from DeformationLib.image import Image, check_same_grid
-from DeformationLib.image_io import read_labels
+from DeformationLib.image import Image
+from DeformationLib.image_io import read_labels_of
 
 from .case_files import SUFFIXES
 
@@ -107,23 +107,27 @@ def read_cine(case: CineCase) -> Cine:
     on another grid.
     """
     frames, like = read_frames(case.cine)
-    name = case.name
-    if len(frames) < 2:
-        raise InputError(f"{case.cine} has one frame, but motion needs at least two: choose a cine series.")
-    check_frame(case.ed_frame, len(frames), f"The end-diastolic frame {case.ed_frame} of {name}")
+    check_phases(case, len(frames))
     es_frame = case.es_frame
     if es_frame is None:
         es_frame = most_different_frame(frames, case.ed_frame)
-    check_frame(es_frame, len(frames), f"The end-systolic frame {es_frame} of {name}")
-    if es_frame == case.ed_frame:
+        check_phases(replace(case, es_frame=es_frame), len(frames))
+    labels = {number: read_labels_of(path, like, case.cine) for number, path in case.labels.items()}
+    return Cine(case.name, frames, like, case.ed_frame, es_frame, labels, case.group)
+
+
+def check_phases(case: CineCase, count: int) -> None:
+    """Raise `InputError` for a case of ``count`` frames that is no motion from end-diastole to end-systole."""
+    if count < 2:
+        raise InputError(f"{case.cine} has one frame, but motion needs at least two: choose a cine series.")
+    check_frame(case.ed_frame, count, f"The end-diastolic frame {case.ed_frame} of {case.name}")
+    if case.es_frame is None:
+        return
+    check_frame(case.es_frame, count, f"The end-systolic frame {case.es_frame} of {case.name}")
+    if case.es_frame == case.ed_frame:
         raise InputError(
-            f"End-diastole and end-systole of {name} are the same frame ({es_frame}): correct one of them."
+            f"End-diastole and end-systole of {case.name} are the same frame ({case.es_frame}): correct one of them."
         )
-    labels = {}
-    for number, path in case.labels.items():
-        labels[number] = read_labels(path)
-        check_same_grid(labels[number], like, str(path), str(case.cine))
-    return Cine(name, frames, like, case.ed_frame, es_frame, labels, case.group)
 
 
 def read_frames(path: str | os.PathLike) -> tuple[np.ndarray, Image]:

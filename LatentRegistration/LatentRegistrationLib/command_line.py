@@ -15,8 +15,7 @@ from typing import get_args
 from DeformationLib.alignment import Alignment
 from DeformationLib.errors import Cancelled, InputError
 from DeformationLib.files import atomic_path, make_folder
-from DeformationLib.image import check_same_grid
-from DeformationLib.image_io import read_image, read_labels, read_mask, write_image
+from DeformationLib.image_io import read_image, read_labels_of, read_mask, write_image
 from DeformationLib.progress import console_progress
 
 from .probabilistic_commands import add_commands
@@ -85,8 +84,8 @@ def run_register(arguments: argparse.Namespace) -> None:
 
     folder = make_folder(arguments.output)
     fixed, moving = read_image(arguments.fixed), read_image(arguments.moving)
-    fixed_labels = _labels_of(arguments.fixed_labels, fixed, arguments.fixed)
-    moving_labels = _labels_of(arguments.moving_labels, moving, arguments.moving)
+    fixed_labels = arguments.fixed_labels and read_labels_of(arguments.fixed_labels, fixed, arguments.fixed)
+    moving_labels = arguments.moving_labels and read_labels_of(arguments.moving_labels, moving, arguments.moving)
     fixed_mask = read_mask(arguments.fixed_mask) if arguments.fixed_mask else None
     moving_mask = read_mask(arguments.moving_mask) if arguments.moving_mask else None
     model = load_model(arguments.model, arguments.device)
@@ -115,7 +114,7 @@ def run_decompose(arguments: argparse.Namespace) -> None:
     folder = make_folder(arguments.output)
     amplitudes = _numbers(arguments.amplitudes)
     image = read_image(arguments.image)
-    labels = _labels_of(arguments.labels, image, arguments.image)
+    labels = arguments.labels and read_labels_of(arguments.labels, image, arguments.image)
     explorer = RegistrationModel.load(arguments.model, arguments.device).explorer(image)
     if not 1 <= arguments.components <= explorer.count:
         raise InputError(f"--components is {arguments.components}, but this model has 1 to {explorer.count}.")
@@ -166,14 +165,6 @@ def run_models(arguments: argparse.Namespace) -> None:
 
     for name, folder in catalogue(KINDS).items():
         print(f"{name:24s} {read_card(folder)['purpose']}")
-
-
-def _labels_of(path: str | None, image, image_path: str):
-    if path is None:
-        return None
-    labels = read_labels(path)
-    check_same_grid(labels, image, path, image_path)
-    return labels
 
 
 def _numbers(text: str) -> list[float]:

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from DeformationLib.errors import InputError
 from DeformationLib.image import Image
 from DeformationLib.masks import mask_box, mask_on_grid
 
 from .field_of_view import faded, fading_margin, grown, reaches_beyond
+from .model_components import ModelComponents
 from .suitability import suitability_warnings
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _LIVE_MARGIN = 16
 """Voxels in which a live displacement ends beyond the model's grid; more would cost more than the model itself."""
 
 
-class Explorer:
+class Explorer(ModelComponents):
     """Deformations ``phi = D(sum_j lambda_j u_j)`` of an image along the components of a model's codes.
 
     Amplitudes ``lambda`` are in units of the code; ``standard_deviations`` says how far the training population spreads
@@ -47,9 +47,7 @@ class Explorer:
         Raises:
             InputError: for a model without decomposition, an unusable image, and a mask that is empty or outside it.
         """
-        if model.decomposition is None:
-            raise InputError(f"The model {model.name} has no latent decomposition: choose another model.")
-        self._model, self._decomposition = model, model.decomposition
+        super().__init__(model)
         self.image = image
         self._seen, box = model.prepare(image), None
         if structure is not None and reaches_beyond(image.geometry, self._seen.geometry):
@@ -60,26 +58,6 @@ class Explorer:
         """Coefficients of the image itself, ``(K,)``."""
         self.warnings: list[str] = suitability_warnings(model, image, code, "explored", box)
         """Sentences for the user where the image is unlike those that the model was trained on."""
-
-    @property
-    def count(self) -> int:
-        """Number of components."""
-        return self._decomposition.count
-
-    @property
-    def explained_variance_ratio(self) -> np.ndarray:
-        """Share of the training codes' variance along each component, ``(K,)``."""
-        return self._decomposition.explained_variance_ratio
-
-    @property
-    def standard_deviations(self) -> np.ndarray:
-        """Spread of the training population along each component, ``(K,)``, in units of the code."""
-        return self._decomposition.standard_deviations
-
-    @property
-    def population(self) -> np.ndarray:
-        """Coefficients of the training cases, ``(n, K)``."""
-        return self._decomposition.coefficients
 
     def displacement(
         self, component: int = 0, amplitude: float = 0.0, amplitudes: Sequence[float] | None = None
@@ -121,21 +99,6 @@ class Explorer:
             margin = min(fading_margin(field), _LIVE_MARGIN)
             field, grid = faded(field, margin), grown(grid, margin, self._model.grid.dimension)
         return self._model.physical(field, self._seen, self._seen, replace(self._seen, geometry=grid))
-
-    def amplitudes(self, deviations: Sequence[float]) -> np.ndarray:
-        """Amplitudes in units of the code of ones in standard deviations of the training population, ``(K,)``.
-
-        Missing ones are zero. Raises `InputError` for more amplitudes than the model has components.
-        """
-        if len(deviations) > self.count:
-            raise InputError(f"There are {len(deviations)} amplitudes, but this model has {self.count} components.")
-        result = np.zeros(self.count)
-        result[: len(deviations)] = deviations
-        return result * self.standard_deviations
-
-    def amplitudes_of(self, component: int, amplitude: float) -> np.ndarray:
-        """Amplitudes ``(K,)`` that are zero but for one; raises `InputError` for a component that does not exist."""
-        return self._decomposition.amplitudes(component, amplitude)
 
     @torch.inference_mode()
     def network_displacement(

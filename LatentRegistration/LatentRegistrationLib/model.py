@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from DeformationLib.alignment import Alignment, InitialAlignment, initial_alignment, one_mask_for_both
-from DeformationLib.bundle import load_state, read_weights
-from DeformationLib.catalogue import find_bundle, read_card
+from DeformationLib.alignment import Alignment, one_mask_for_both
+from DeformationLib.bundle import read_bundle
+from DeformationLib.devices import checked_device, has_fast_bfloat16
 from DeformationLib.errors import InputError
 from DeformationLib.fields import inverse_error, invert, resize, resize_field, warp
 from DeformationLib.geometry import Geometry
-from DeformationLib.image import Image, check_dimensions, check_intensities
-from DeformationLib.masks import mask_box, mask_on_grid, voxels_around
+from DeformationLib.image import Image
+from DeformationLib.masks import mask_box, voxels_around
 from DeformationLib.network_field import network_field_to_physical
 from DeformationLib.progress import Progress, Stopwatch
 from DeformationLib.registration import RegistrationResult
@@ -24,24 +23,12 @@ from DeformationLib.similarity import local_correlation
 
 from .decomposition import LatentDecomposition
 from .explorer import Explorer
-from .field_of_view import faded, fading_margin, grown, place_grids, reaches_beyond, with_zero_edge
+from .field_of_view import faded, fading_margin, grown, reaches_beyond, with_zero_edge
 from .gradient_network import GradientNetwork, GradientNetworkConfiguration
 from .integration import integrate_gradients
+from .pair_view import PairView, look
 from .preprocessing import NetworkGrid, NetworkInput, prepare, prepare_mask
 from .suitability import suitability_warnings
-
-
-@dataclass(frozen=True)
-class _Views:
-    """Two images, their masks on their grids, how they were aligned, and how the network sees them."""
-
-    fixed: Image
-    moving: Image
-    fixed_mask: Image | None
-    moving_mask: Image | None
-    alignment: InitialAlignment
-    seen_f: NetworkInput
-    seen_m: NetworkInput
 
 
 class RegistrationModel:
@@ -86,31 +73,9 @@ class RegistrationModel:
         Raises:
             InputError: for a model that is not there, damaged, or written by a newer version.
         """
-        folder = find_bundle(name_or_folder)
-        card = read_card(folder)
-        try:
-            if card["model"].get("class") != "GradientNetwork":
-                raise InputError(
-                    f"{folder} holds a model of class {card['model'].get('class')}, which is not known here."
-                )
-            configuration = dict(card["model"]["configuration"])
-            configuration["widths"] = tuple(configuration["widths"])
-            network = GradientNetwork(GradientNetworkConfiguration(**configuration))
-            grid = NetworkGrid(tuple(card["grid"]["size"]), float(card["grid"]["spacing_mm"]))
-        except (KeyError, TypeError, IndexError, AttributeError) as error:
-            raise InputError(f"The model card in {folder} is incomplete ({error}): install the model again.") from error
-        weights = read_weights(folder, card)
-        if "network" not in weights:
-            raise InputError(f"The weights in {folder} lack the part 'network': install the model again.")
-        load_state(network, weights["network"], folder)
-        parts = weights.get("decomposition")
-        try:
-            decomposition = LatentDecomposition.from_tensors(parts) if parts else None
-        except (KeyError, AttributeError) as error:
-            raise InputError(
-                f"The decomposition in {folder} is incomplete ({error}): install the model again."
-            ) from error
-        return cls(network, grid, card, decomposition, device, precision)
+        bundle = read_bundle(name_or_folder, "GradientNetwork", _network_and_grid)
+        decomposition = bundle.part("decomposition", LatentDecomposition.from_tensors)
+        return cls(bundle.network, bundle.grid, bundle.card, decomposition, device, precision)
 
     @property
     def name(self) -> str:
@@ -165,7 +130,8 @@ class RegistrationModel:
         """
         progress = progress or Progress()
         watch = Stopwatch()
-        views = self._look(fixed, moving, alignment, fixed_mask, moving_mask, progress.part(0.0, 0.5), watch)
+        masks = fixed_mask, moving_mask
+        views = look(self.grid, fixed, moving, alignment, *masks, self.device, progress.part(0.0, 0.5), watch)
         seen_f, seen_m = views.seen_f, views.seen_m
         progress.report(0.5, "Registering")
         both = self.encode_images(torch.cat([seen_f.image, seen_m.image]))  # quicker than one after the other
@@ -219,41 +185,7 @@ class RegistrationModel:
             deformed=voxels_around(fixed.geometry, grown(seen_f.geometry, margin, self.grid.dimension)),
         )
 
-    def _look(
-        self,
-        fixed: Image,
-        moving: Image,
-        alignment: Alignment,
-        fixed_mask: Image | None,
-        moving_mask: Image | None,
-        progress: Progress,
-        watch: Stopwatch,
-    ) -> _Views:
-        """Check the images and masks, align, and resample to the network's grid."""
-        if alignment not in get_args(Alignment):
-            raise ValueError(f"The alignment is one of {get_args(Alignment)}, not {alignment!r}.")
-        for image, name in ((fixed, "The fixed image"), (moving, "The moving image")):
-            progress.report(0.0, "Checking the images")
-            check_intensities(image, name)
-            check_dimensions(image, self.grid.dimension, name)
-        if fixed_mask is not None:
-            fixed_mask = mask_on_grid(fixed_mask, fixed, "The fixed mask", "the fixed image", progress.part(0.0, 0.1))
-        if moving_mask is not None:
-            moving_mask = mask_on_grid(
-                moving_mask, moving, "The moving mask", "the moving image", progress.part(0.1, 0.2)
-            )
-        watch.lap("checking")
-        masks = fixed_mask, moving_mask
-        aligned = initial_alignment(fixed, moving, alignment, *masks, progress.part(0.2, 0.8))
-        watch.lap("alignment")
-        progress.report(0.8, "Preparing the images")
-        grid_f, grid_m = place_grids(self.grid, fixed, moving, aligned, *masks)
-        seen_f = self.prepare(fixed, "The fixed image", grid_f, progress.part(0.8, 0.9))
-        seen_m = self.prepare(moving, "The moving image", grid_m, progress.part(0.9, 1.0))
-        watch.lap("preparing")
-        return _Views(fixed, moving, *masks, aligned, seen_f, seen_m)
-
-    def _suitability(self, views: _Views, code_f: Tensor, code_m: Tensor) -> list[str]:
+    def _suitability(self, views: PairView, code_f: Tensor, code_m: Tensor) -> list[str]:
         """Warnings about both images; see `suitability_warnings`."""
         boxes = [None if mask is None else mask_box(mask) for mask in (views.fixed_mask, views.moving_mask)]
         single = one_mask_for_both(views.fixed, views.moving, views.fixed_mask, views.moving_mask)
@@ -303,25 +235,11 @@ class RegistrationModel:
         return integrate_gradients(activations, self.grid.size)[0]
 
 
-def checked_device(device: str) -> torch.device:
-    """A torch device; ``"auto"`` is the GPU when there is one. Raises `InputError` for one that is not there."""
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        result = torch.device(device)
-        torch.empty(1, device=result)
-    except Exception as error:
-        raise InputError(f"The device '{device}' cannot be used on this computer: choose cpu.") from error
-    return result
-
-
-def has_fast_bfloat16(device: torch.device) -> bool:
-    """Whether the processor multiplies bfloat16 numbers by itself; elsewhere they would be slower than single precision."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    # torch has no public question for CPUs; without an answer it is no.
-    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return device.type == "cpu" and supported is not None and bool(supported())
+def _network_and_grid(card: dict[str, Any]) -> tuple[GradientNetwork, NetworkGrid]:
+    configuration = dict(card["model"]["configuration"])
+    configuration["widths"] = tuple(configuration["widths"])
+    grid = NetworkGrid(tuple(card["grid"]["size"]), float(card["grid"]["spacing_mm"]))
+    return GradientNetwork(GradientNetworkConfiguration(**configuration)), grid
 
 
 def _similarities(

@@ -1,18 +1,22 @@
-"""The grid on which a probabilistic model sees a pair of images: its voxels may be longer along one axis than along another."""
+"""The grid on which a probabilistic model sees a pair of images: its voxels may be longer along one axis than along another.
+
+Needs no torch until it makes a tensor.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from DeformationLib.errors import InputError
 from DeformationLib.geometry import Geometry
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Frame = Literal["patient", "image"]
 
@@ -68,6 +72,8 @@ class PairGrid:
 
     def tensor(self, array: np.ndarray) -> Tensor:
         """An array (k, j, i) on the grid as ``(1, 1, *size)`` in single precision."""
+        import torch
+
         return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)).view(1, 1, *self.size)
 
     def volume_field(self, displacement: Tensor) -> Tensor:
@@ -77,6 +83,8 @@ class PairGrid:
         """
         if self.dimension == 3:
             return displacement[0]
+        import torch
+
         return torch.cat([torch.zeros_like(displacement[:, :1]), displacement], dim=1).movedim(0, 1)
 
     def _placed(self, image: Geometry, size: np.ndarray, spacing: np.ndarray, axes: np.ndarray) -> Geometry:
@@ -86,6 +94,20 @@ class PairGrid:
         # its origin.
         halfway = np.abs(offset - np.floor(offset) - 0.5) < 1e-3
         return Geometry(tuple(size), tuple(spacing), corner + axes @ (halfway * spacing / 2), axes)
+
+
+def level_strides(size: Sequence[int], spacing: Sequence[float], levels: int) -> list[tuple[int, ...]]:
+    """By how much each level of a network halves each axis: thick slices wait until the other axes are as coarse."""
+    spacing, size, strides = list(spacing), list(size), []
+    for _ in range(levels):
+        finest = min(spacing)
+        stride = tuple(
+            2 if step < 2.5 * finest and length >= 4 else 1 for step, length in zip(spacing, size, strict=True)
+        )
+        strides.append(stride)
+        spacing = [step * factor for step, factor in zip(spacing, stride, strict=True)]
+        size = [length // factor for length, factor in zip(size, stride, strict=True)]
+    return strides
 
 
 def canonical_axes(image: Geometry, flat: bool = False) -> np.ndarray:

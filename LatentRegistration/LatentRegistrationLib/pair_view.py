@@ -1,4 +1,4 @@
-"""How a probabilistic model sees two images: checked, aligned, on its grid; and what it cannot judge well."""
+"""How a model sees two images: checked, aligned, on its grid; and what it cannot judge well."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from DeformationLib.progress import Progress, Stopwatch
 
 from .field_of_view import place_grids
 from .pair_grid import PairGrid
-from .preprocessing import NetworkInput, prepare
+from .preprocessing import NetworkGrid, NetworkInput, prepare
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class PairView:
 
 
 def look(
-    grid: PairGrid,
+    grid: PairGrid | NetworkGrid,
     fixed: Image,
     moving: Image,
     alignment: Alignment = "none",
@@ -67,10 +67,10 @@ def look(
         placed = replace(aligned, kind="mass")
     grid_f, grid_m = place_grids(grid, fixed, moving, placed, fixed_mask, moving_mask)
     seen = [
-        prepare(image, grid, name, geometry)
-        for image, name, geometry in (
-            (fixed, "The fixed image", grid_f),
-            (moving, "The moving image", grid_m),
+        prepare(image, grid, name, geometry, part)
+        for image, name, geometry, part in (
+            (fixed, "The fixed image", grid_f, progress.part(0.8, 0.9)),
+            (moving, "The moving image", grid_m, progress.part(0.9, 1.0)),
         )
     ]
     seen_f, seen_m = (NetworkInput(part.image.to(device), part.mask.to(device), part.geometry) for part in seen)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -28,6 +29,8 @@ class NetworkGrid:
 
     size: tuple[int, ...]
     spacing: float
+    frame: ClassVar[str] = "patient"
+    """Whose axes the grid has, see `pair_grid.PairGrid`."""
 
     @property
     def dimension(self) -> int:

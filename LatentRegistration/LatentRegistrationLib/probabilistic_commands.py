@@ -10,8 +10,7 @@ import numpy as np
 
 from DeformationLib.errors import InputError
 from DeformationLib.files import atomic_path, make_folder, write_json
-from DeformationLib.image import check_same_grid
-from DeformationLib.image_io import read_image, read_labels, write_image
+from DeformationLib.image_io import read_image, read_labels_of, write_image
 from DeformationLib.progress import console_progress
 
 
@@ -119,7 +118,7 @@ def run_simulate(arguments: argparse.Namespace) -> None:
 
     folder = make_folder(arguments.output)
     image = read_image(arguments.image)
-    labels = _labels(arguments.labels, image, arguments.image)
+    labels = arguments.labels and read_labels_of(arguments.labels, image, arguments.image)
     model = ProbabilisticModel.load(arguments.model, arguments.device)
     if arguments.samples > 0:
         codes = prior_codes(model.latent, arguments.samples, np.random.default_rng(arguments.seed))
@@ -157,8 +156,8 @@ def run_transport(arguments: argparse.Namespace) -> None:
 
     folder = make_folder(arguments.output)
     fixed, moving, target = (read_image(path) for path in (arguments.fixed, arguments.moving, arguments.target))
-    moving_labels = _labels(arguments.moving_labels, moving, arguments.moving)
-    target_labels = _labels(arguments.target_labels, target, arguments.target)
+    moving_labels = arguments.moving_labels and read_labels_of(arguments.moving_labels, moving, arguments.moving)
+    target_labels = arguments.target_labels and read_labels_of(arguments.target_labels, target, arguments.target)
     model = ProbabilisticModel.load(arguments.model, arguments.device)
     code = model.encode(fixed, moving)
     displacement = transport(model, code, target)
@@ -202,14 +201,6 @@ def run_uncertainty(arguments: argparse.Namespace) -> None:
         write_image(image, folder / f"{name}.nii.gz")
         print(f"{name:10s} {image.array.mean():6.3f} mm on average, {image.array.max():6.3f} mm at most")
     print(f"wrote {folder}")
-
-
-def _labels(path: str | None, image, image_path: str):
-    if path is None:
-        return None
-    labels = read_labels(path)
-    check_same_grid(labels, image, path, image_path)
-    return labels
 
 
 def _components_of(model):

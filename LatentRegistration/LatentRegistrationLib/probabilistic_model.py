@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from DeformationLib.alignment import Alignment
-from DeformationLib.bundle import load_state, read_weights
-from DeformationLib.catalogue import find_bundle, read_card
+from DeformationLib.bundle import read_bundle
+from DeformationLib.devices import checked_device, has_fast_bfloat16
 from DeformationLib.errors import InputError
 from DeformationLib.fields import exponential, resize_field, warp
 from DeformationLib.filters import window_in_voxels
@@ -27,7 +27,6 @@ from DeformationLib.similarity import masked_mean
 
 from .decomposition import LatentDecomposition
 from .field_of_view import reaches_beyond
-from .model import checked_device, has_fast_bfloat16
 from .pair_grid import PairGrid
 from .pair_view import PairView, extent_warnings, look
 from .preprocessing import NetworkInput, prepare
@@ -91,30 +90,9 @@ class ProbabilisticModel:
         Raises:
             InputError: for a model that is not there, damaged, of another kind, or written by a newer version.
         """
-        folder = find_bundle(name_or_folder)
-        card = read_card(folder)
-        try:
-            if card["model"].get("class") != "VelocityNetwork":
-                raise InputError(
-                    f"{folder} holds a model of class {card['model'].get('class')}, not a probabilistic one: choose another."
-                )
-            network = VelocityNetwork(configuration_of(card["model"]["configuration"]))
-            where = card["grid"]
-            grid = PairGrid(tuple(where["size"]), tuple(map(float, where["spacing_mm"])), where.get("frame", "patient"))
-        except (KeyError, TypeError, IndexError, AttributeError) as error:
-            raise InputError(f"The model card in {folder} is incomplete ({error}): install the model again.") from error
-        weights = read_weights(folder, card)
-        if "network" not in weights:
-            raise InputError(f"The weights in {folder} lack the part 'network': install the model again.")
-        load_state(network, weights["network"], folder)
-        parts = weights.get("decomposition")
-        try:
-            decomposition = LatentDecomposition.from_tensors(parts) if parts else None
-        except (KeyError, AttributeError) as error:
-            raise InputError(
-                f"The decomposition in {folder} is incomplete ({error}): install the model again."
-            ) from error
-        return cls(network, grid, card, decomposition, device, precision)
+        bundle = read_bundle(name_or_folder, "VelocityNetwork", _network_and_grid)
+        decomposition = bundle.part("decomposition", LatentDecomposition.from_tensors)
+        return cls(bundle.network, bundle.grid, bundle.card, decomposition, device, precision)
 
     @property
     def name(self) -> str:
@@ -393,6 +371,12 @@ def squarings_for(velocity: Tensor, least: int = 4) -> int:
     """Squarings after which the first step of the exponential is below a quarter of a voxel (Arsigny 2006)."""
     largest = float(velocity.abs().amax())
     return max(least, int(np.ceil(np.log2(max(4 * largest, 1e-6)))))
+
+
+def _network_and_grid(card: dict[str, Any]) -> tuple[VelocityNetwork, PairGrid]:
+    where = card["grid"]
+    grid = PairGrid(tuple(where["size"]), tuple(map(float, where["spacing_mm"])), where.get("frame", "patient"))
+    return VelocityNetwork(configuration_of(card["model"]["configuration"])), grid
 
 
 def configuration_of(values: dict[str, Any]) -> VelocityNetworkConfiguration:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from DeformationLib.augmentation import Augmentation
-from DeformationLib.errors import InputError
 from DeformationLib.progress import Progress
 
 from .cases import find_cases, load_cases
-from .cine_cases import CineCase, find_cine_cases, series_header
+from .cine_cases import find_cine_cases
 from .pair_augmentation import augment_pair
 from .pair_grid import Frame, PairGrid
 from .pair_validation import validate_pairs
 from .pairs import Pair, PairSet, load_series, pairs_of_cycle, series_of_images
 from .preprocessing import NetworkGrid
+from .series_files import is_series, series_grid
 from .structures import structures_of
 from .training_run import TrainingRequest, TrainingRun
 from .validation import validation_pairs
@@ -68,7 +65,8 @@ class ProbabilisticTrainingRun(TrainingRun):
         grid = PairGrid(request.grid, request.spacings, request.frame) if request.grid and request.spacings else None
         if is_series(request.images):
             self._cases = find_cine_cases(request.images)
-            grid = grid or series_grid(self._cases, request)
+            wanted = request.grid, request.spacing, request.spacings, request.frame
+            grid = grid or series_grid(self._cases, len(request.network.widths), *wanted)
             return load_series(self._cases, grid, need_labels=request.weights.overlap > 0, progress=progress), grid
         self._cases = find_cases(request.images, request.labels)
         chosen = grid or (NetworkGrid(request.grid, request.spacing) if request.grid else None)
@@ -172,52 +170,3 @@ class ProbabilisticTrainingRun(TrainingRun):
             images = self.data.batch([pair]).images.to(device)
             codes.append(network.encode(images[:, :1], images[:, 1:])[0].cpu())
         return torch.cat(codes)
-
-
-def is_series(source: str | os.PathLike) -> bool:
-    """Whether a folder or table holds cine series rather than single images."""
-    source = Path(source)
-    if source.is_file():
-        return True
-    if not source.is_dir():
-        return False
-    if any((folder / name).is_file() for folder in source.iterdir() for name in ("info.json", "Info.cfg")):
-        return True
-    try:
-        first = find_cases(source)[0].image
-    except InputError:
-        return False
-    header = series_header(first)
-    return header is not None and header[1] > 1
-
-
-def series_grid(cases: Sequence[CineCase], request: ProbabilisticRequest) -> PairGrid:
-    """The smallest grid along the images' axes that holds every series, at the median of their spacings.
-
-    What the request says (size, spacings, spacing in the plane) is kept.
-    """
-    geometries = [header[0] for case in cases if (header := series_header(case.cine)) is not None]
-    if not geometries:
-        raise InputError("None of the series can be read: check the folder.")
-    dimension = len(request.grid) or (2 if all(geometry.size[2] == 1 for geometry in geometries) else 3)
-    # Size and spacing along k, j, i of the grid's own axes.
-    seen = [_along_grid(geometry, dimension, request.frame) for geometry in geometries]
-    spacing = request.spacings or tuple(np.median([step for _, step in seen], axis=0).round(3).tolist())
-    if request.spacing and not request.spacings:
-        spacing = (*spacing[:-2], request.spacing, request.spacing)
-    if request.grid:
-        return PairGrid(request.grid, spacing, request.frame)
-    extent = np.max([np.multiply(size, step) for size, step in seen], axis=0)
-    strides = replace(request.network, size=(4096,) * dimension, spacing=spacing).sizes_divisor
-    size = tuple(int(np.ceil(length / step / factor - 1e-6) * factor) for length, step, factor in
-                 zip(extent, spacing, strides, strict=True))  # fmt: skip
-    return PairGrid(size, spacing, request.frame)
-
-
-def _along_grid(geometry, dimension: int, frame: Frame) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """Voxels and mm of an image along the axes (k, j, i) that a grid around it has."""
-    axes = PairGrid((1,) * dimension, (1.0,) * dimension, frame).around(geometry).direction
-    extents = np.abs(axes.T @ geometry.step) @ np.asarray(geometry.size)
-    steps = np.abs(axes.T @ geometry.step).max(axis=1)
-    sizes = np.maximum(np.ceil(extents / steps - 1e-6), 1)
-    return tuple(int(n) for n in sizes[::-1][-dimension:]), tuple(float(s) for s in steps[::-1][-dimension:])

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from DeformationLib.errors import InputError
 from DeformationLib.image import Image
 from DeformationLib.masks import mask_box, mask_on_grid
 from DeformationLib.network_field import network_field_to_physical
 
 from .field_of_view import reaches_beyond
+from .model_components import ModelComponents
 from .pair_view import extent_warnings
 
 if TYPE_CHECKING:
     from .probabilistic_model import ProbabilisticModel
 
 
-class VelocityExplorer:
+class VelocityExplorer(ModelComponents):
     """Deformations ``exp(v(z, M))`` of an image M, of codes ``z = mean + sum_j lambda_j u_j`` along a model's components.
 
     It has the face of `Explorer`, so that what shows the components of one kind of model shows the other's too.  Two things
@@ -47,9 +47,7 @@ class VelocityExplorer:
         Raises:
             InputError: for a model without components, an unusable image, and a mask that is empty or outside it.
         """
-        if model.decomposition is None:
-            raise InputError(f"The model {model.name} has no latent decomposition: choose another model.")
-        self._model, self._decomposition = model, model.decomposition
+        super().__init__(model)
         self.image = image
         self._seen = model.see(image)
         if structure is not None and reaches_beyond(image.geometry, self._seen.geometry):
@@ -62,31 +60,6 @@ class VelocityExplorer:
         if structure is None:
             self.warnings = extent_warnings(model.grid, image, self._seen, "explored", model.name)
 
-    @property
-    def model_name(self) -> str:
-        """Name of the model whose codes deform the image."""
-        return self._model.name
-
-    @property
-    def count(self) -> int:
-        """Number of components."""
-        return self._decomposition.count
-
-    @property
-    def explained_variance_ratio(self) -> np.ndarray:
-        """Share of the training codes' variance along each component, ``(K,)``."""
-        return self._decomposition.explained_variance_ratio
-
-    @property
-    def standard_deviations(self) -> np.ndarray:
-        """Spread of the training population along each component, ``(K,)``, in units of the code."""
-        return self._decomposition.standard_deviations
-
-    @property
-    def population(self) -> np.ndarray:
-        """Coefficients of the training cases, ``(n, K)``."""
-        return self._decomposition.coefficients
-
     def coefficients_of(self, code: np.ndarray) -> np.ndarray:
         """Coefficients ``(K,)`` of a code ``(latent,)``."""
         return self._decomposition.project(torch.from_numpy(np.atleast_2d(np.asarray(code, dtype=np.float64))))[0]
@@ -94,8 +67,7 @@ class VelocityExplorer:
     def code(self, amplitudes: Sequence[float]) -> np.ndarray:
         """The code ``(latent,)`` of amplitudes of the first components, in units of the code."""
         amplitudes = np.asarray(amplitudes, dtype=np.float64)
-        if len(amplitudes) > self.count:
-            raise InputError(f"There are {len(amplitudes)} amplitudes, but this model has {self.count} components.")
+        self._check_number(amplitudes)
         return self._decomposition.mean + amplitudes @ self._decomposition.components[: len(amplitudes)]
 
     def displacement(
@@ -121,15 +93,3 @@ class VelocityExplorer:
         grid = flow.grown(self._seen.geometry)
         field = self._model.grid.volume_field(flow.exponential())
         return network_field_to_physical(field, grid, grid, grid)
-
-    def amplitudes(self, deviations: Sequence[float]) -> np.ndarray:
-        """Amplitudes ``(K,)`` in units of the code of ones in standard deviations; missing ones are zero."""
-        if len(deviations) > self.count:
-            raise InputError(f"There are {len(deviations)} amplitudes, but this model has {self.count} components.")
-        result = np.zeros(self.count)
-        result[: len(deviations)] = deviations
-        return result * self.standard_deviations
-
-    def amplitudes_of(self, component: int, amplitude: float) -> np.ndarray:
-        """Amplitudes ``(K,)`` that are zero but for one; raises `InputError` for a component that does not exist."""
-        return self._decomposition.amplitudes(component, amplitude)

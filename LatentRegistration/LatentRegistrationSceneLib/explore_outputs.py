@@ -17,6 +17,7 @@ from .component_charts import (
     variance_chart,
 )
 from .component_export import AmplitudeSequence, ComponentDeformation
+from .deformation_grid import DeformationGrid, show_grid
 
 if TYPE_CHECKING:
     from .explore_section import ExploreSection
@@ -36,6 +37,7 @@ class ExploreOutputs:
             (ui.exploreExportTransformButton, self._onExportTransform),
             (ui.exploreExportSequenceButton, self._onExportSequence),
             (ui.exploreExportTableButton, self._onExportTable),
+            (ui.exploreExportGridButton, self._onExportGrid),
         ):
             button.connect("clicked(bool)", slot)
 
@@ -93,6 +95,21 @@ class ExploreOutputs:
                     _SEQUENCE_STEPS,
                 )
             )
+
+    def _onExportGrid(self, _checked=False):
+        explored = self._section.exploration
+        with errors_shown(_("Export")):
+            self._section.stopAnimation()
+            grid = DeformationGrid(
+                explored.imageNode, explored.explorer, *self._section.plotAxes(), explored.structureNode
+            )
+
+            def add(_nothing):
+                node = grid.addToScene()
+                show_grid(node)
+                self._section.showState(_("Added '{name}'.").format(name=node.GetName()))
+
+            self._section.run(grid.compute, add, _("Export failed"))
 
     def _export(self, export):
         def add(_nothing):

@@ -14,13 +14,13 @@ from DeformationLib.errors import InputError
 from DeformationSceneLib.background import BackgroundJob, LatestRequest
 from DeformationSceneLib.live_deformation import LiveDeformation
 from DeformationSceneLib.messages import error_sentence, errors_shown, show_error
+from DeformationSceneLib.model_list import ModelList
 from DeformationSceneLib.segmentations import mask_from_node
 from DeformationSceneLib.slice_views import bring_into_views
 from DeformationSceneLib.volumes import image_from_volume
 
 from .amplitude_controls import AmplitudeControls
 from .explore_outputs import ExploreOutputs
-from .model_list import ModelList
 
 if TYPE_CHECKING:
     from LatentRegistrationLib.explorer import Explorer
@@ -32,6 +32,7 @@ _CONTROLS = (
     "exploreExportTransformButton",
     "exploreExportSequenceButton",
     "exploreExportTableButton",
+    "exploreExportGridButton",
 )
 """What can be used only while one explores, besides the amplitudes."""
 

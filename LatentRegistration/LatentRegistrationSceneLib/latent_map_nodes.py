@@ -26,6 +26,8 @@ MapKind = Literal["principal", "canonical"]
 
 _MAP, _ACCURACY = "LatentRegistration/latent map", "LatentRegistration/group accuracy"
 _NO_GROUP = "cases"
+_CASES_PER_VALUE = 2  # of the code: with fewer cases a canonical plane separates any groups
+_PRINCIPAL = 10  # principal components of the codes, for the second of the cross-validated classifiers
 # Told apart also by people who do not see all colours (M. Okabe, K. Ito).
 _COLOURS = (
     (0.00, 0.45, 0.70),
@@ -49,8 +51,9 @@ class LatentMapNodes:
         plane: the map itself.
         codes: of the cases.
         points: where they lie, ``(n, 2)``.
-        classifications: majority, cross-validated, leaky; empty where groups cannot be compared.
-        remark: a sentence on why they cannot, or nothing.
+        classifications: majority, cross-validated, the same on principal components, leaky; empty where groups cannot be
+            compared.
+        remark: a sentence on why they cannot, or on a plane that is not to be believed, or nothing.
         model: name of the model of the codes.
     """
 
@@ -122,6 +125,11 @@ class LatentMapping:
         if self._kind == "canonical":
             if loaded.latent < 2:
                 raise InputError(_("A map needs codes of two values at least: choose another model."))
+            if len(self.codes) <= _CASES_PER_VALUE * loaded.latent:
+                self.remark = _(
+                    "{cases} cases with codes of {latent} values can be told apart whatever they are: the canonical plane "
+                    "shows that, not how different the groups are."
+                ).format(cases=len(self.codes), latent=loaded.latent)
             self.plane = canonical_map(self.codes.codes, self.codes.groups)
         elif loaded.decomposition is None:
             raise InputError(
@@ -159,7 +167,12 @@ class LatentMapping:
             return
         codes, groups = self.codes.codes, self.codes.groups
         try:
-            self.classifications = [majority(groups), classify(codes, groups), classify_leaky(codes, groups)]
+            self.classifications = [
+                majority(groups),
+                classify(codes, groups),
+                classify(codes, groups, principal=_PRINCIPAL),
+                classify_leaky(codes, groups),
+            ]
         except InputError as error:
             self.classifications, self.remark = [], str(error)
 
@@ -202,6 +215,8 @@ def describe_nearest(nodes: LatentMapNodes, name: str, count: int = 5) -> str:
 
 def _label(result: Classification) -> str:
     """`Classification.name` in the user's language."""
+    if result.name.startswith("canonical of"):
+        return _("Cross-validated, on principal components")
     return {
         "largest group": _("Largest group"),
         "canonical components inside the folds": _("Cross-validated"),

@@ -290,6 +290,48 @@ class LatentRegistrationLogic(ScriptedLoadableModuleLogic):
         deformation.compute(Progress())
         return deformation.addToScene(display)
 
+    def deformationGrid(
+        self,
+        imageNode,
+        model: str = "cardiac-short-axis",
+        first: int = 0,
+        second: int = 1,
+        segmentationNode=None,
+        *,
+        deviations: float = 2.0,
+        steps: int = 5,
+        explorer=None,
+        show: bool = True,
+        device: str = "auto",
+        progress=None,
+    ):
+        """A volume of one slice: the image's middle slice deformed by two components, from low to high; returns its node.
+
+        Args:
+            imageNode: scalar volume.
+            model: name or folder, of either kind.
+            first, second: components from left to right and upwards, counted from 0.
+            segmentationNode: segmentation or label map that the tiles show, with a border.
+            deviations: ends of both axes, in standard deviations of the training population.
+            steps: tiles along each axis.
+            explorer: from an earlier call of `explorer` for the same volume.
+            show: whether the red slice view shows the volume.
+
+        Raises:
+            InputError, Cancelled: as `registerVolumes`; the scene is as it was.
+        """
+        from DeformationLib.progress import Progress
+
+        from .deformation_grid import DeformationGrid, show_grid
+
+        explorer = explorer or self.explorer(imageNode, model, device)
+        grid = DeformationGrid(imageNode, explorer, first, second, segmentationNode, deviations, steps)
+        grid.compute(progress or Progress())
+        node = grid.addToScene()
+        if show:
+            show_grid(node)
+        return node
+
     def encodeCases(
         self,
         pairs: Sequence[tuple],

@@ -15,12 +15,12 @@ from DeformationLib.image import Image, check_same_grid
 from DeformationLib.progress import Progress
 from DeformationLib.registration import warp_image, warp_labels
 from DeformationSceneLib.placement import place_beside, scene_as_it_was_on_failure, unique_name
+from DeformationSceneLib.structure_parts import Part, add_layers, find_part, mask_of, read_layers
 from DeformationSceneLib.tables import Column, add_table
 from DeformationSceneLib.transforms import add_displacement_transform, show_transform
 from DeformationSceneLib.volumes import add_volume, image_from_volume
 
 from .probabilistic import check_in_scene, check_same_dimension
-from .structure_parts import Part, add_layers, find_part, mask_of, read_layers
 
 if TYPE_CHECKING:
     from LatentRegistrationLib.pair_view import PairView

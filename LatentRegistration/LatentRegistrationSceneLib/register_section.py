@@ -10,9 +10,9 @@ from slicer.i18n import tr as _
 from DeformationSceneLib import installation
 from DeformationSceneLib.background import BackgroundJob
 from DeformationSceneLib.messages import errors_shown, show_error
+from DeformationSceneLib.model_list import ModelList
 from DeformationSceneLib.transforms import show_transform
 
-from .model_list import ModelList
 from .volume_registration import RegistrationNodes, VolumeRegistration
 
 _OUTPUTS = {

@@ -11,11 +11,11 @@ from DeformationLib.errors import InputError
 from DeformationSceneLib.background import BackgroundJob
 from DeformationSceneLib.messages import error_sentence, errors_shown, show_error
 from DeformationSceneLib.slice_views import bring_into_views
+from DeformationSceneLib.structure_parts import part_names
 
 from .motion_transport import MotionTransport
 from .probabilistic import check_probabilistic
 from .simulation import DeformationSimulation
-from .structure_parts import part_names
 from .uncertainty_volume import UncertaintyVolume
 
 

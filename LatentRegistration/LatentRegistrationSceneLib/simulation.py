@@ -14,11 +14,11 @@ from DeformationLib.image import Image
 from DeformationLib.progress import Progress
 from DeformationLib.registration import warp_image, warp_labels
 from DeformationSceneLib.placement import place_beside, scene_as_it_was_on_failure, unique_name
+from DeformationSceneLib.structure_parts import add_layers, mask_of, read_layers
 from DeformationSceneLib.transforms import add_displacement_transform, show_transform
 from DeformationSceneLib.volumes import add_volume, image_from_volume
 
 from .probabilistic import check_in_scene
-from .structure_parts import add_layers, mask_of, read_layers
 
 if TYPE_CHECKING:
     from LatentRegistrationLib.probabilistic_model import ProbabilisticModel

@@ -1,27 +1,36 @@
-"""What a person has chosen in the section Train, as the words of the training command; and what an output folder holds."""
+"""What a person has chosen in the section Train, as the words of the training command."""
 
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from slicer.i18n import tr as _
 
-from DeformationLib.catalogue import CARD
 from DeformationLib.errors import InputError
 from DeformationLib.files import make_folder
+from DeformationSceneLib.training_choices import FurtherOptions, chosen_folder, split_options
 
 COMMAND = "LatentRegistrationTrain"
 
-_OWN_OPTIONS = {
+OWN_OPTIONS = {
     "--images", "--labels", "--output", "--skips", "--name", "--purpose", "--epochs", "--device", "--mixed-precision",
-    "--resume", "--stop-file",
+    "--resume", "--stop-file", "--model",
 }  # fmt: skip
 """Options of the command that the panel has fields for."""
 
 _LOOKED_AT = {"--validation-rule": "rule", "--split-file": "split_file", "--spacing": "spacing"}
-"""Further options that change what the summary says, and what `summarize_cases` calls them."""
+"""Further options that change what the summary says, and what `summarize_cases` and `summarize_series` call them."""
+
+_OF_SERIES = shlex.split(
+    "--frame image --flip 0.5 --through-plane 3 --smoothing 8 --likelihood-weight 10000 --reference-share 0.5 "
+    "--learning-rate 5e-4 --pairs-per-case 8"
+)
+"""How a model of series is trained unless the further options say otherwise: as the bundled model of the heart was."""
+
+_LEVELS = {"probabilistic": 3}
+"""Halvings of the grid by kind, where the command's default is not four."""
 
 
 @dataclass(frozen=True)
@@ -29,41 +38,74 @@ class TrainingChoices:
     """The fields of the section Train; folders that were not chosen are None.
 
     Attributes:
-        further: options of the command beyond those of the panel, as words.
+        kind: "explorable", "accurate" (with skip connections) or "probabilistic".
+        further: options of the command beyond those of the panel.
     """
 
     images: Path | None
     labels: Path | None
     output: Path | None
-    skips: bool
+    kind: str
     name: str
     purpose: str
     epochs: int
     device: str
     mixed_precision: bool
-    further: tuple[str, ...]
+    further: FurtherOptions
 
     @classmethod
     def of(cls, parameters) -> TrainingChoices:
         """Read the parameter node. Raises `InputError` for further options that the panel has a field for."""
         return cls(
-            _folder(parameters.trainImages),
-            _folder(parameters.trainLabels),
-            _folder(parameters.trainOutput),
-            parameters.trainKind.value == "accurate",
+            chosen_folder(parameters.trainImages),
+            chosen_folder(parameters.trainLabels),
+            chosen_folder(parameters.trainOutput),
+            parameters.trainKind.value,
             parameters.trainName.strip(),
             parameters.trainPurpose.strip(),
             parameters.trainEpochs,
             parameters.trainDevice.value,
             parameters.trainMixedPrecision,
-            split_options(parameters.trainOptions),
+            FurtherOptions(split_options(parameters.trainOptions, OWN_OPTIONS)),
         )
 
-    def looked_at(self) -> dict[str, object]:
-        """The further options that `summarize_cases` takes."""
+    @property
+    def of_series(self) -> bool:
+        """Whether frames of cine series are what a probabilistic model is trained on; looks into the folder."""
+        from LatentRegistrationLib.series_files import is_series
+
+        return self.kind == "probabilistic" and self.images is not None and is_series(self.images)
+
+    def summary(self, progress):
+        """What a training would find: a `SeriesSummary`, or a `CaseSummary`, by the headers of the files.
+
+        Raises `InputError` when a training would be refused. Takes a while: call it beside the window.
+        """
+        from LatentRegistrationLib.case_files import summarize_cases
+        from LatentRegistrationLib.series_files import summarize_series
+
+        looked_at, grid = self._looked_at(), self.further.numbers("--grid", int)
+        levels = len(self.further.numbers("--widths", int)) or _LEVELS.get(self.kind, 4)
+        if self.of_series:
+            given = [word for word in self.further.words if word.startswith("--frame")]
+            frame = self.further.value("--frame") if given else "image"
+            spacings = self.further.numbers("--spacings", float)
+            return summarize_series(
+                self.images, levels=levels, size=grid, spacings=spacings, frame=frame, progress=progress, **looked_at
+            )
+        summary = summarize_cases(self.images, self.labels, factor=2**levels, progress=progress, **looked_at)
+        return replace(summary, size=grid or summary.size)
+
+    @property
+    def looked_at(self) -> tuple:
+        """All that the summary depends on."""
+        return self.images, self.labels, self.kind, self.further
+
+    def _looked_at(self) -> dict[str, object]:
+        """The further options that both kinds of summary take."""
         found: dict[str, object] = {}
         for option, name in _LOOKED_AT.items():
-            text = self._further_value(option)
+            text = self.further.value(option)
             if text:
                 found[name] = text
         # What is wrong with an option, the command itself says.
@@ -72,108 +114,28 @@ class TrainingChoices:
                 found["spacing"] = float(found["spacing"])
             except ValueError:
                 del found["spacing"]
-        if widths := self._further_value("--widths"):
-            found["factor"] = 2 ** len(_whole_numbers(widths))
         return found
-
-    def grid(self) -> tuple[int, ...]:
-        """The network grid that the further options ask for, k, j, i; empty without one."""
-        return _whole_numbers(self._further_value("--grid"))
 
     def options(self, resume: bool) -> list[str]:
         """Words of the command. Raises `InputError` for folders that cannot be read or written."""
         from LatentRegistrationLib.case_files import find_cases, suggested_rule
+        from LatentRegistrationLib.cine_cases import find_cine_cases
 
         if self.images is None:
             raise InputError(_("Choose the folder of the images to train on."))
         if self.output is None:
             raise InputError(_("Choose a folder for what the training writes."))
-        cases = find_cases(self.images, self.labels)
+        of_series = self.of_series
+        cases = find_cine_cases(self.images) if of_series else find_cases(self.images, self.labels)
         make_folder(self.output)
         words = ["--images", str(self.images), "--output", str(self.output)]
-        if self.labels is not None:
+        if self.kind == "probabilistic":
+            words += ["--model", "probabilistic", *(_OF_SERIES if of_series else ())]
+        if self.labels is not None and not of_series:  # series have their label maps beside them
             words += ["--labels", str(self.labels)]
         words += [f"--name={self.name or 'model'}", "--epochs", str(self.epochs), "--device", self.device]
         if self.purpose:
             words += [f"--purpose={self.purpose}"]  # one word, as the name: either may begin with a dash
-        words += ["--validation-rule", suggested_rule(len(cases)), *self.further]
-        flags = {"--skips": self.skips, "--mixed-precision": self.mixed_precision, "--resume": resume}
+        words += ["--validation-rule", suggested_rule(len(cases)), *self.further.words]
+        flags = {"--skips": self.kind == "accurate", "--mixed-precision": self.mixed_precision, "--resume": resume}
         return words + [flag for flag, wanted in flags.items() if wanted]
-
-    def _further_value(self, option: str) -> str:
-        """What a further option was given, as the next word or after an equals sign; the last one counts."""
-        value = ""
-        for word, following in zip(self.further, (*self.further, "")[1:], strict=True):
-            if word == option:
-                value = following
-            elif word.startswith(f"{option}="):
-                value = word.partition("=")[2]
-        return value
-
-
-@dataclass(frozen=True)
-class TrainingFolder:
-    """What is in the output folder of a training.
-
-    Attributes:
-        epochs: of which the log tells.
-        resumable: whether there is a checkpoint.
-        model_written: when the finished model was written, in nanoseconds; 0 where there is none.
-    """
-
-    epochs: int = 0
-    resumable: bool = False
-    model_written: int = 0
-
-    @property
-    def has_model(self) -> bool:
-        """Whether there is a finished model."""
-        return self.model_written > 0
-
-    @classmethod
-    def at(cls, folder: Path | None) -> TrainingFolder:
-        """Look into a folder, which may not exist."""
-        from DeformationSceneLib.training_curves import EPOCH, read_log
-
-        if folder is None:
-            return cls()
-        try:
-            epochs = int(max(read_log(folder).get(EPOCH) or [0]))
-        except InputError:
-            epochs = 0
-        try:
-            model_written = (folder / "model" / CARD).stat().st_mtime_ns
-        except OSError:
-            model_written = 0
-        return cls(epochs, (folder / "checkpoint.pt").is_file(), model_written)
-
-
-def split_options(text: str) -> tuple[str, ...]:
-    """Words of a command line; quotes keep spaces together, and a backslash is part of a Windows path.
-
-    Raises `InputError` for a quote that is not closed, and for options that the panel has a field for.
-    """
-    splitter = shlex.shlex(text, posix=True, punctuation_chars=False)
-    splitter.whitespace_split, splitter.escape, splitter.commenters = True, "", ""
-    try:
-        words = tuple(splitter)
-    except ValueError as error:
-        raise InputError(_("A quotation mark in the further options is not closed.")) from error
-    for word in words:
-        if word.partition("=")[0] in _OWN_OPTIONS:
-            raise InputError(
-                _("Remove {option} from the further options: it has a field of its own.").format(
-                    option=word.partition("=")[0]
-                )
-            )
-    return words
-
-
-def _whole_numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(",") if part.strip().isdecimal())
-
-
-def _folder(path: Path) -> Path | None:
-    """None for a field that is empty, which the parameter node reads as the present folder."""
-    text = str(path).strip()
-    return None if text in ("", ".") else Path(text).expanduser()

@@ -60,6 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     probabilistic = parser.add_argument_group("Probabilistic model")
     probabilistic.add_argument("--latent", type=int, default=32, help="dimension of the code")
     probabilistic.add_argument("--scales", type=int, default=3, help="velocity fields, at 1, 1/2, 1/4, ... of the grid")
+    probabilistic.add_argument("--finest", type=int, default=0, help="fine velocity fields left out, below --scales")
     probabilistic.add_argument(
         "--smoothing", type=float, default=3.0, help="of the velocities, mm (standard deviation)"
     )
@@ -165,10 +166,10 @@ def check_ranges(arguments: argparse.Namespace) -> None:
 def request_from(arguments: argparse.Namespace):
     """The `TrainingRequest` that the command line describes."""
     from DeformationLib.augmentation import Augmentation
+    from DeformationLib.devices import checked_device
     from DeformationLib.errors import InputError
     from DeformationLib.training import TrainingOptions
     from LatentRegistrationLib.gradient_network import GradientNetworkConfiguration
-    from LatentRegistrationLib.model import checked_device
     from LatentRegistrationLib.objective import LossWeights
     from LatentRegistrationLib.training_run import TrainingRequest
 
@@ -249,22 +250,28 @@ def out_of_memory(error: Exception) -> bool:
 
 def settle_precision(arguments: argparse.Namespace) -> None:
     """Leave mixed precision out where it would be slower."""
-    from LatentRegistrationLib.model import checked_device, has_fast_bfloat16
+    from DeformationLib.devices import checked_device, has_fast_bfloat16
 
     if arguments.mixed_precision and not has_fast_bfloat16(checked_device(arguments.device)):
         arguments.mixed_precision = False
         print("single precision: bfloat16 would be slower on this device", flush=True)
 
 
-def main(words: list[str]) -> int:
-    """Run the command; 0 when it finished, 2 after one sentence about what is wrong, 130 when it was interrupted."""
-    find_backend()
+def parsed(words: list[str]) -> argparse.Namespace:
+    """The options of a command line, with the defaults of the model that it names."""
     parser = build_parser()
     arguments = parser.parse_args(words)
     if arguments.model == "probabilistic":
         parser.set_defaults(**PROBABILISTIC_DEFAULTS)
         arguments = parser.parse_args(words)
     arguments.words = words
+    return arguments
+
+
+def main(words: list[str]) -> int:
+    """Run the command; 0 when it finished, 2 after one sentence about what is wrong, 130 when it was interrupted."""
+    find_backend()
+    arguments = parsed(words)
     from DeformationLib.errors import Cancelled, InputError
     from DeformationLib.progress import console_progress, progress_until_file, slicer_progress
 

@@ -1,5 +1,8 @@
 """Fixtures of the backend's tests: blobs with two labels, and small random networks that move things by whole voxels."""
 
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +18,7 @@ from LatentRegistrationLib.preprocessing import NetworkGrid
 
 SMALL = GradientNetworkConfiguration(3, (4, 6), 4)
 CUBE = Geometry((16, 16, 16))
+COMMAND = Path(__file__).parents[1] / "LatentRegistrationTrain" / "LatentRegistrationTrain.py"
 
 
 def blob_values(points, centre, radii):
@@ -121,3 +125,12 @@ def blob_folders(tmp_path):
         write_image(image, tmp_path / "images" / f"case_{number}.nii.gz")
         write_image(labels, tmp_path / "labels" / f"case_{number}.nii.gz")
     return tmp_path / "images", tmp_path / "labels"
+
+
+@pytest.fixture(scope="session")
+def command():
+    """The training command as a module, so that torch is not imported again for every test."""
+    specification = importlib.util.spec_from_file_location("LatentRegistrationTrain", COMMAND)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module

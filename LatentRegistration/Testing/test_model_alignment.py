@@ -15,7 +15,7 @@ from DeformationLib.metrics import dice, folding_percent
 from DeformationLib.phantoms import two_part_phantom
 from DeformationLib.progress import Progress
 from DeformationLib.registration import warp_image, warp_labels
-from LatentRegistrationLib import model as model_module
+from LatentRegistrationLib import pair_view
 from LatentRegistrationLib.model import RegistrationModel
 
 
@@ -54,7 +54,7 @@ def test_an_exact_alignment_undoes_a_motion_of_the_moving_image(make_model, blob
     fixed, moving = blobs(FIXED)[0], blobs(MOVING, shift=(1.0, -0.5, 0.5))[0]
     reference = model.register(fixed, moving, "none")
     elsewhere = Image.on_grid(moving.array, moved(moving.geometry, matrix))
-    monkeypatch.setattr(model_module, "initial_alignment", lambda *arguments: InitialAlignment(matrix, "affine"))
+    monkeypatch.setattr(pair_view, "initial_alignment", lambda *arguments: InitialAlignment(matrix, "affine"))
     result = model.register(fixed, elsewhere, "affine")
     points = points_of(fixed.geometry)
     expected = through(matrix, points + reference.displacement.array) - points
@@ -74,7 +74,7 @@ def test_slices_through_an_alignment(make_model, blobs, monkeypatch):
     moving = Image(blobs(shift=(1.5, -1, 0))[0].array[8], (1, 1, 4), (3, 4, 5), plane)
     reference = model.register(fixed, moving, "none")
     matrix = affine(plane @ rotation(0, 0, 30) @ plane.T, (5, 6, 7))
-    monkeypatch.setattr(model_module, "initial_alignment", lambda *arguments: InitialAlignment(matrix, "rigid"))
+    monkeypatch.setattr(pair_view, "initial_alignment", lambda *arguments: InitialAlignment(matrix, "rigid"))
     result = model.register(fixed, Image.on_grid(moving.array, moved(moving.geometry, matrix)), "rigid")
     points = points_of(fixed.geometry)
     expected = through(matrix, points + reference.displacement.array) - points
@@ -215,7 +215,7 @@ def large(make_model, blobs, monkeypatch):
     grid = Geometry((60, 64, 58), (0.9, 1.0, 1.1), (-20, 35, 10), rotation(10, -20, 30))
     fixed = blobs(grid)[0]
     moving = Image.on_grid(blobs(grid, shift=(1.0, -0.5, 0.5))[0].array, moved(grid, matrix))
-    monkeypatch.setattr(model_module, "initial_alignment", lambda *arguments: InitialAlignment(matrix, "affine"))
+    monkeypatch.setattr(pair_view, "initial_alignment", lambda *arguments: InitialAlignment(matrix, "affine"))
     return make_model(strength=3.0).register(fixed, moving, "affine"), matrix
 
 

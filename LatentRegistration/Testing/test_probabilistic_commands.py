@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from DeformationLib.image_io import read_image, write_image
 from LatentRegistrationLib.command_line import main
@@ -25,6 +26,13 @@ def files(tmp_path_factory):
         write_image(heart.labels[0], folder / f"seg{seed}.nii.gz")
         rows.append(f"heart{seed},es{seed}.nii.gz,ed{seed}.nii.gz,{'strong' if seed % 2 else 'weak'}")
     (folder / "cases.csv").write_text("\n".join(rows) + "\n")
+    (folder / "lonely.csv").write_text("\n".join([*rows[:6], rows[6].replace("strong", "rare")]) + "\n")
+    heart = small_heart()
+    for name, frames in (("cine", heart.frames), ("still", heart.frames[:1])):
+        sitk.WriteImage(sitk.JoinSeries([frame.to_sitk() for frame in frames]), str(folder / f"{name}.nii.gz"))
+    for name, series, frame in (("one_frame", "still", 0), ("late", "cine", 4)):
+        (folder / f"{name}.csv").write_text(f"name,cine,ed_frame,es_frame\nx,{series}.nii.gz,{frame},2\n")
+    write_image(small_heart(slices=1).frames[0], folder / "slice.nii.gz")
     return folder
 
 
@@ -113,6 +121,14 @@ def test_uncertainty_writes_maps(run):
             "flat/velocities",
             "two-dimensional",
         ),
+        (
+            "transport --fixed @es1.nii.gz --moving @ed1.nii.gz --target @slice.nii.gz",
+            "velocities",
+            "one slice, but the model is three-dimensional",
+        ),
+        ("encode --cases @one_frame.csv", "velocities", "has one frame, but motion needs at least two"),
+        ("encode --cases @late.csv", "velocities", "end-diastolic frame 4 of x is not in the series"),
+        ("encode --cases @lonely.csv", "velocities", "The group rare has fewer than 2 cases"),
         ("simulate --image @ed0.nii.gz --labels @es0.nii.gz", "velocities", "whole numbers"),
         ("simulate --image @ed0.nii.gz --steps 0", "velocities", "--steps must be at least 1"),
         ("encode --cases @none.csv", "velocities", "does not exist"),

@@ -253,7 +253,7 @@ def test_unusable_bundles_are_refused_with_a_sentence(tmp_path, make_bundle):
     from LatentRegistrationLib.model import RegistrationModel
 
     assert isinstance(load_model(make_bundle(), "cpu"), RegistrationModel)
-    with pytest.raises(InputError, match="not a probabilistic one"):
+    with pytest.raises(InputError, match="class GradientNetwork, not of VelocityNetwork: choose another"):
         ProbabilisticModel.load(make_bundle())
     unknown = velocity_bundle(tmp_path / "a", card={"model": {"class": "Oracle"}})
     with pytest.raises(InputError, match="does not know"):

@@ -1,9 +1,7 @@
 """Training the probabilistic model with the command: cine series, image pairs, slices, resuming, refusals."""
 
 import csv
-import importlib.util
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,23 +12,13 @@ from DeformationLib.catalogue import read_card
 from DeformationLib.image_io import read_image, write_image
 from LatentRegistrationLib.models import load_model
 from LatentRegistrationLib.probabilistic_model import ProbabilisticModel
-from LatentRegistrationLib.probabilistic_training import is_series
+from LatentRegistrationLib.series_files import is_series
 from Testing.velocity_fixtures import series_array, small_heart
 
-COMMAND = Path(__file__).parents[1] / "LatentRegistrationTrain" / "LatentRegistrationTrain.py"
 TINY = (
     "--model probabilistic --widths 4,6 --latent 4 --scales 2 --epochs 2 --full-resolution-epochs 1 --device cpu "
     "--validation-rule 2:1 --components 3"
 )
-
-
-@pytest.fixture(scope="module")
-def command():
-    """The command as a module, so that torch is not imported again for every test."""
-    specification = importlib.util.spec_from_file_location("LatentRegistrationTrain", COMMAND)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")

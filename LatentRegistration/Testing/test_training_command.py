@@ -1,7 +1,6 @@
 """The training command from a folder of images to a bundle that registers, and its refusals."""
 
 import csv
-import importlib.util
 import json
 import os
 import re
@@ -23,15 +22,6 @@ from LatentRegistrationLib.validation import validation_pairs
 
 COMMAND = Path(__file__).parents[1] / "LatentRegistrationTrain" / "LatentRegistrationTrain.py"
 TINY = "--widths 4,6 --code-channels 4 --group-size 2 --epochs 2 --full-resolution-epochs 1 --validation-rule 2:1 --device cpu"
-
-
-@pytest.fixture(scope="module")
-def command():
-    """The command as a module, so that torch is not imported again for every test."""
-    specification = importlib.util.spec_from_file_location("LatentRegistrationTrain", COMMAND)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture

@@ -13,9 +13,10 @@ from slicer.i18n import tr as _
 from DeformationLib.catalogue import CARD, user_model_folders
 from DeformationLib.errors import InputError
 from DeformationLib.model_installation import ModelExistsError, install_model
-from DeformationSceneLib.background import BackgroundJob
-from DeformationSceneLib.installation import ensure_dependencies
-from DeformationSceneLib.messages import confirm, errors_shown, show_error
+
+from .background import BackgroundJob
+from .installation import ensure_dependencies
+from .messages import confirm, errors_shown, show_error
 
 
 class ModelInstaller:
@@ -24,10 +25,16 @@ class ModelInstaller:
     Args:
         showMessage: called with a sentence when something begins or has ended.
         onModelsChanged: called after a model was installed.
+        check: called with the folder of a model, in a thread; raises InputError for one that cannot be used.
     """
 
-    def __init__(self, showMessage: Callable[[str], None], onModelsChanged: Callable[[], None]):
-        self._showMessage, self._onModelsChanged = showMessage, onModelsChanged
+    def __init__(
+        self,
+        showMessage: Callable[[str], None],
+        onModelsChanged: Callable[[], None],
+        check: Callable[[Path], object],
+    ):
+        self._showMessage, self._onModelsChanged, self._check = showMessage, onModelsChanged, check
         self._job: BackgroundJob | None = None
 
     @property
@@ -39,9 +46,7 @@ class ModelInstaller:
         """Install the model in a folder or zip file; asks before it replaces one."""
 
         def work(_progress):
-            from LatentRegistrationLib.models import load_model
-
-            return install_model(source, name, replace=replace, check=lambda folder: load_model(folder, "cpu"))
+            return install_model(source, name, replace=replace, check=self._check)
 
         with errors_shown(_("Install a model")):
             if not ensure_dependencies():

@@ -7,8 +7,9 @@ from slicer.i18n import tr as _
 
 from DeformationLib.errors import InputError
 from DeformationLib.image import Image
-from DeformationSceneLib.segmentations import add_segmentation, label_layers
-from DeformationSceneLib.volumes import add_volume, image_from_volume
+
+from .segmentations import add_segmentation, label_layers
+from .volumes import add_volume, image_from_volume
 
 Part = str | int | None
 """A segment's name or a label's number (segments are numbered from 1); None for all together."""
