@@ -65,13 +65,14 @@ def add_training_options(parser: argparse.ArgumentParser, defaults: Mapping[str,
     parser.add_argument("--stop-file", default="", help=argparse.SUPPRESS)
 
 
-def add_card_options(parser: argparse.ArgumentParser) -> None:
-    """What a model's card says that training cannot know."""
+def add_card_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """What a model's card says that training cannot know; returns the group, for more."""
     card = parser.add_argument_group("Model card")
     card.add_argument("--name", default="model")
     card.add_argument("--purpose", default="", help="what the model is for, one sentence")
     card.add_argument("--data-name", default="", help="name and source of the training data")
     card.add_argument("--licence", default="", help="licence of the training data")
+    return card
 
 
 def check_ranges(arguments: argparse.Namespace, least: Mapping[str, float]) -> None:

@@ -11,13 +11,19 @@ from torch import Tensor
 RIGHT_VENTRICLE, MYOCARDIUM, POOL = 1, 2, 3
 """Labels of the ACDC challenge."""
 
-CARDIAC_STRUCTURES: dict[str, tuple[int, ...]] = {
-    "LV myocardium": (MYOCARDIUM,),
-    "LV epicardium": (MYOCARDIUM, POOL),
-    "LV pool": (POOL,),
-    "RV": (RIGHT_VENTRICLE,),
-    "LV + RV": (MYOCARDIUM, POOL, RIGHT_VENTRICLE),
-}
+
+def heart_structures(
+    pool: int = POOL, myocardium: int = MYOCARDIUM, right_ventricle: int | None = RIGHT_VENTRICLE
+) -> dict[str, tuple[int, ...]]:
+    """The structures of the heart whose overlap the thesis measures, by their labels; two fewer without a right ventricle."""
+    structures = {"LV myocardium": (myocardium,), "LV epicardium": (myocardium, pool), "LV pool": (pool,)}
+    if right_ventricle is None:
+        return structures
+    return structures | {"RV": (right_ventricle,), "LV + RV": (myocardium, pool, right_ventricle)}
+
+
+CARDIAC_STRUCTURES = heart_structures()
+"""Those of ACDC."""
 
 
 def structures_of(values: Sequence[int], cardiac: bool) -> dict[str, tuple[int, ...]]:

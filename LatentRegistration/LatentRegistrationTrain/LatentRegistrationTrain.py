@@ -6,8 +6,6 @@ torchrun --nproc_per_node=2 LatentRegistrationTrain.py --images images --groups-
 """
 
 import argparse
-import math
-import shlex
 import sys
 from pathlib import Path
 
@@ -27,6 +25,8 @@ def find_backend() -> None:
 
 def build_parser() -> argparse.ArgumentParser:
     """The command's options; LatentRegistrationTrain.xml describes the same ones to Slicer."""
+    from DeformationLib.training_command import add_augmentation_options, add_card_options, add_training_options
+
     parser = argparse.ArgumentParser(
         prog="LatentRegistrationTrain",
         description="Train a learned deformable registration on a folder of images.",
@@ -86,47 +86,28 @@ def build_parser() -> argparse.ArgumentParser:
     losses.add_argument("--folding-weight", type=float, default=1.0, help="negative Jacobian determinants")
     losses.add_argument("--anatomy-weight", type=float, default=0.5, help="segmentation from the encoder, in training")
 
-    augmentation = parser.add_argument_group("Augmentation")
-    augmentation.add_argument("--rotation", type=float, default=8.0, help="standard deviation, degrees")
-    augmentation.add_argument("--translation", type=float, default=1.5, help="standard deviation, voxels")
-    augmentation.add_argument("--zoom", type=float, default=0.08, help="standard deviation of the logarithm")
-    augmentation.add_argument("--elastic", type=float, default=2.5, help="standard deviation of control points, voxels")
-    augmentation.add_argument("--elastic-spacing", type=float, default=12.0, help="distance of control points, voxels")
-    augmentation.add_argument("--flip", type=float, default=0.0, help="probability of a mirrored batch along each axis")
-    augmentation.add_argument(
-        "--gamma", type=float, default=0.25, help="standard deviation of the exponent's logarithm"
-    )
-    augmentation.add_argument("--bias", type=float, default=0.2, help="strength of a smooth multiplicative field")
-    augmentation.add_argument("--noise", type=float, default=0.03, help="largest standard deviation of white noise")
-
-    training = parser.add_argument_group("Training")
-    training.add_argument("--epochs", type=int, default=100)
-    training.add_argument("--full-resolution-epochs", type=int, default=20, help="last epochs with labels at full size")
-    training.add_argument("--group-size", type=int, default=4, help="cases registered to each other in a cycle")
-    training.add_argument("--groups-per-step", type=int, default=1, help="groups per step, over all processes")
-    training.add_argument("--learning-rate", type=float, default=1.5e-3)
-    training.add_argument("--weight-decay", type=float, default=1e-4)
-    training.add_argument("--warmup", type=int, default=100, help="steps over which the learning rate rises")
-    training.add_argument(
-        "--max-minutes", type=float, default=0.0, help="stop after so long, to be resumed; 0 for no limit"
-    )
-    training.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    training.add_argument("--mixed-precision", action="store_true", help="bfloat16 where it is safe and fast")
-    training.add_argument("--seed", type=int, default=0)
-    training.add_argument("--initialize", default="", help="model to start from: a name or a folder")
-    training.add_argument("--resume", action="store_true", help="go on from the checkpoint in the output folder")
-
-    card = parser.add_argument_group("Model card")
-    card.add_argument("--name", default="model")
-    card.add_argument("--purpose", default="", help="what the model is for, one sentence")
-    card.add_argument("--data-name", default="", help="name and source of the training data")
-    card.add_argument("--licence", default="", help="licence of the training data")
+    add_augmentation_options(parser, DEFAULTS)
+    add_training_options(parser, DEFAULTS)
+    card = add_card_options(parser)
     card.add_argument("--components", type=int, default=32, help="principal components of the latent codes")
-    parser.add_argument("--slicer-progress", action="store_true", help=argparse.SUPPRESS)
-    # A panel cannot send Ctrl-C on every system; it creates the file of --stop-file=NAME instead.
-    parser.add_argument("--stop-file", default="", help=argparse.SUPPRESS)
     return parser
 
+
+DEFAULTS = {
+    "epochs": 100,
+    "full_resolution_epochs": 20,
+    "group_size": 4,
+    "learning_rate": 1.5e-3,
+    "rotation": 8.0,
+    "translation": 1.5,
+    "zoom": 0.08,
+    "elastic": 2.5,
+    "elastic_spacing": 12.0,
+    "flip": 0.0,
+    "gamma": 0.25,
+    "bias": 0.2,
+    "noise": 0.03,
+}
 
 # What else the options mean by default where the model is the probabilistic one.
 PROBABILISTIC_DEFAULTS = {
@@ -151,46 +132,22 @@ LEAST = {"epochs": 1, "group_size": 2, "groups_per_step": 1, "code_channels": 1,
 """Least values of those options of which zero makes no sense; no other number but the seed may be negative."""
 
 
-def check_ranges(arguments: argparse.Namespace) -> None:
-    """Refuse numbers that would fail hours later, or train nothing."""
-    from DeformationLib.errors import InputError
-
-    for name, value in vars(arguments).items():
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if is_number and name != "seed" and not value >= LEAST.get(name, 0):
-            raise InputError(f"--{name.replace('_', '-')} must be at least {LEAST.get(name, 0)}, not {value:g}.")
-    if arguments.window % 2 == 0:
-        raise InputError(f"--window must be odd, not {arguments.window}.")
-
-
 def request_from(arguments: argparse.Namespace):
     """The `TrainingRequest` that the command line describes."""
     from DeformationLib.augmentation import Augmentation
-    from DeformationLib.devices import checked_device
     from DeformationLib.errors import InputError
-    from DeformationLib.training import TrainingOptions
+    from DeformationLib.training_command import check_ranges, chosen, numbers, shareable_command, training_options
     from LatentRegistrationLib.gradient_network import GradientNetworkConfiguration
     from LatentRegistrationLib.objective import LossWeights
     from LatentRegistrationLib.training_run import TrainingRequest
 
-    def numbers(option: str) -> tuple[int, ...]:
-        text = getattr(arguments, option)
-        try:
-            return tuple(int(part) for part in text.split(",") if part.strip())
-        except ValueError as error:
-            raise InputError(f"--{option} takes whole numbers with commas between them, not '{text}'.") from error
-
-    def chosen(kind, **renamed):
-        names = kind.__dataclass_fields__
-        taken = {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}
-        return kind(**{**taken, **renamed})
-
-    check_ranges(arguments)
+    check_ranges(arguments, LEAST)
+    command = shareable_command("LatentRegistrationTrain", arguments.words)
     if arguments.model == "probabilistic":
         from LatentRegistrationLib.probabilistic_request import request_from_options
 
-        return request_from_options(arguments, shareable_command(arguments.words))
-    widths, grid = numbers("widths"), numbers("grid")
+        return request_from_options(arguments, command)
+    widths, grid = numbers(arguments, "widths"), numbers(arguments, "grid")
     if len(grid) not in (0, 2, 3):
         raise InputError(f"--grid takes two or three lengths, not {len(grid)}.")
     if len(widths) < 2 or min(widths) < 1:
@@ -208,12 +165,8 @@ def request_from(arguments: argparse.Namespace):
         spacing=arguments.spacing,
         network=GradientNetworkConfiguration(len(grid) or 3, widths, arguments.code_channels, arguments.skips),
         weights=LossWeights(window=arguments.window, **weights),
-        augmentation=chosen(Augmentation),
-        options=chosen(
-            TrainingOptions,
-            device=str(checked_device(arguments.device)),
-            max_minutes=arguments.max_minutes or math.inf,
-        ),
+        augmentation=chosen(arguments, Augmentation),
+        options=training_options(arguments),
         full_resolution_epochs=arguments.full_resolution_epochs,
         components=arguments.components,
         initialize=arguments.initialize,
@@ -222,39 +175,8 @@ def request_from(arguments: argparse.Namespace):
         purpose=arguments.purpose,
         data=arguments.data_name,
         licence=arguments.licence,
-        command=shareable_command(arguments.words),
+        command=command,
     )
-
-
-def shareable_command(words: list[str]) -> str:
-    """The command line for the model's card, folders without their path: cards travel, home directories should not."""
-    # A folder that the run itself will make does not exist yet.
-    paths = (Path(word) for word in words)
-    folders = [len(p.parts) > 1 and (p.is_absolute() or p.exists() or p.parent.exists()) for p in paths]
-    shown = [Path(word).name if folder else word for word, folder in zip(words, folders, strict=True)]
-    of_this_run = ("--resume", "--slicer-progress", "--stop-file=")
-    return shlex.join(["LatentRegistrationTrain", *(word for word in shown if not word.startswith(of_this_run))])
-
-
-OUT_OF_MEMORY = (
-    "The memory is not enough for this training: choose a coarser grid (--spacing), fewer cases per group "
-    "(--group-size 2), or --device cpu where it was the GPU's."
-)
-
-
-def out_of_memory(error: Exception) -> bool:
-    """Whether an exception tells that the memory of the GPU, or of the computer, was not enough."""
-    names = {kind.__name__ for kind in type(error).__mro__}
-    return bool(names & {"OutOfMemoryError", "MemoryError"}) or "can't allocate memory" in str(error)
-
-
-def settle_precision(arguments: argparse.Namespace) -> None:
-    """Leave mixed precision out where it would be slower."""
-    from DeformationLib.devices import checked_device, has_fast_bfloat16
-
-    if arguments.mixed_precision and not has_fast_bfloat16(checked_device(arguments.device)):
-        arguments.mixed_precision = False
-        print("single precision: bfloat16 would be slower on this device", flush=True)
 
 
 def parsed(words: list[str]) -> argparse.Namespace:
@@ -272,32 +194,16 @@ def main(words: list[str]) -> int:
     """Run the command; 0 when it finished, 2 after one sentence about what is wrong, 130 when it was interrupted."""
     find_backend()
     arguments = parsed(words)
-    from DeformationLib.errors import Cancelled, InputError
-    from DeformationLib.progress import console_progress, progress_until_file, slicer_progress
+    from DeformationLib.training_command import run_command
 
-    in_terminal = sys.stderr.isatty()
-    progress = slicer_progress() if arguments.slicer_progress or not in_terminal else console_progress("Training")
-    try:
+    def train(progress) -> None:
         from LatentRegistrationLib.probabilistic_training import ProbabilisticTrainingRun
         from LatentRegistrationLib.training_run import TrainingRun
 
-        if arguments.stop_file:
-            progress = progress_until_file(progress, arguments.stop_file)
-        settle_precision(arguments)
         run = ProbabilisticTrainingRun if arguments.model == "probabilistic" else TrainingRun
         run(request_from(arguments), progress, lambda line: print(line, flush=True)).train()
-    except InputError as error:
-        print(f"LatentRegistrationTrain: {error}", file=sys.stderr)
-        return 2
-    except (Cancelled, KeyboardInterrupt):
-        print("LatentRegistrationTrain: interrupted; --resume goes on from the last epoch.", file=sys.stderr)
-        return 130
-    except (RuntimeError, MemoryError) as error:
-        if not out_of_memory(error):
-            raise
-        print(f"LatentRegistrationTrain: {OUT_OF_MEMORY}", file=sys.stderr)
-        return 2
-    return 0
+
+    return run_command("LatentRegistrationTrain", arguments, train)
 
 
 if __name__ == "__main__":

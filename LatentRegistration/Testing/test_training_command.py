@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from DeformationLib import devices
 from DeformationLib.bundle import read_weights
 from DeformationLib.catalogue import read_card
 from DeformationLib.image_io import read_image, read_labels, write_image
 from DeformationLib.training import TrainingOptions
+from DeformationLib.training_command import settle_precision, shareable_command
 from LatentRegistrationLib.model import RegistrationModel
 from LatentRegistrationLib.objective import LossWeights
 from LatentRegistrationLib.training_run import TrainingRun
@@ -301,7 +303,7 @@ def parsed(command, words):
 
 
 def test_paths_of_the_computer_do_not_reach_the_card(command, tmp_path):
-    shown = command.shareable_command(["--images", str(tmp_path), "--epochs", "3", "--resume"])
+    shown = shareable_command("LatentRegistrationTrain", ["--images", str(tmp_path), "--epochs", "3", "--resume"])
     assert shown == f"LatentRegistrationTrain --images {tmp_path.name} --epochs 3"
 
 
@@ -371,11 +373,9 @@ def test_the_log_tells_the_learning_rate(train, tmp_path):
 
 @pytest.mark.parametrize("fast", [True, False])
 def test_mixed_precision_is_left_out_where_it_would_be_slower(command, monkeypatch, capsys, fast):
-    from LatentRegistrationLib import model
-
-    monkeypatch.setattr(model, "has_fast_bfloat16", lambda device: fast)
+    monkeypatch.setattr(devices, "has_fast_bfloat16", lambda device: fast)
     arguments = _parsed(command, "--images a --output b --device cpu --mixed-precision")
-    command.settle_precision(arguments)
+    settle_precision(arguments)
     assert command.request_from(arguments).options.mixed_precision is fast
     assert ("single precision" in capsys.readouterr().out) is not fast
 

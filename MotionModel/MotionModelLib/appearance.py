@@ -70,7 +70,7 @@ def usual_appearance(cases: Sequence[Mapping[str, float]]) -> dict[str, dict[str
     return result
 
 
-def appearance_warnings(appearance: Mapping[str, float], card: Mapping[str, Any], model: str) -> list[str]:
+def appearance_warnings(appearance: Mapping[str, float], card: Mapping[str, Any]) -> list[str]:
     """A sentence for a sequence unlike the training data that a card describes; none where the card is silent."""
     training = card.get("training") or {}
     usual = training.get("image_statistics") or {}
@@ -81,11 +81,11 @@ def appearance_warnings(appearance: Mapping[str, float], card: Mapping[str, Any]
     if not far or max(far.values()) <= _FAR:
         return []
     data = training.get("data")
-    known = f" ({data})" if isinstance(data, str) and data else ""
+    known = f" but on {data}" if isinstance(data, str) and data else ""
     worst = max(far, key=far.get)
     words = {"dark": "share of black", "detail": "fine detail", "change": "change from frame to frame"}
     return [
-        f"The sequence does not look like those that the model {model} was trained on{known}: its "
-        f"{words.get(worst, 'distribution of intensities')} is {far[worst]:.0f} times as far from the middle as theirs. "
-        "It was not trained on such images: look at the result before you trust it."
+        f"The model {card.get('name', '')} was not trained on images like these{known}: their "
+        f"{words.get(worst, 'distribution of intensities')} is {far[worst]:.0f} times as far from the middle as there. "
+        "Look at the result before you trust it."
     ]

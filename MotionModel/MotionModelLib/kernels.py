@@ -91,7 +91,7 @@ class GaussianProcess:
             )
         self.factor = factor
         self.precision = torch.cholesky_inverse(factor)
-        self._cast: dict[tuple, tuple[Tensor, Tensor]] = {}
+        self._cast: dict[tuple, tuple[Tensor, Tensor, Tensor]] = {}
 
     def divergence(self, mean: Tensor, deviation: Tensor) -> Tensor:
         """KL divergence of ``N(mu_d, sigma_d^2 K)`` from ``N(0, K)``, summed over dimensions; shape ``(batch,)``.
@@ -129,9 +129,19 @@ class GaussianProcess:
         weights = covariance(self.kernel, torch.as_tensor(times).cpu(), self.times) @ self.precision
         return values @ weights.t().to(values)
 
-    def _on(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Factor and precision in the type and on the device of a tensor."""
+    def fill(self, values: Tensor, known: Tensor) -> Tensor:
+        """Values ``(batch, D, T)`` where known ``(batch, T)``, elsewhere their conditional mean given the known ones."""
+        covariance = self._on(values)[2]
+        both = known[:, :, None] * known[:, None, :]
+        # Rows of unknown slots are those of the identity, so that every sequence of a batch has a matrix of one size.
+        among = both * covariance + torch.diag_embed(1.0 - known)
+        solved = torch.linalg.solve(among, (values * known[:, None]).transpose(1, 2))
+        filled = (covariance @ (known[:, :, None] * solved)).transpose(1, 2)
+        return torch.where(known[:, None] > 0, values, filled)
+
+    def _on(self, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Factor, precision and covariance in the type and on the device of a tensor."""
         key = (like.device, like.dtype)
         if key not in self._cast:
-            self._cast[key] = (self.factor.to(like), self.precision.to(like))
+            self._cast[key] = tuple(part.to(like) for part in (self.factor, self.precision, self.covariance))
         return self._cast[key]

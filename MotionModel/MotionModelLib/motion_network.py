@@ -115,10 +115,11 @@ class MotionNetwork(nn.Module):
         self.encoder = Encoder(pair)
         self.decoder = VelocityDecoder(pair)
         self.context = nn.Linear(2 * pair.latent, _CONTEXT)
-        seen = 2 * pair.latent + 1 if self.has_process else pair.latent
+        seen = 3 * pair.latent + 1 if self.has_process else pair.latent
         self.temporal = TemporalNetwork(seen + 1 + _CONTEXT, width)
         self.mean = nn.Conv1d(width, pair.latent, 1)
         self.log_variance = nn.Linear(width, pair.latent) if self.has_process else None
+        self.expected = _expectation(pair.latent * self.configuration.slots) if self.has_process else None
         with torch.no_grad():  # start as the pairwise model: every known slot keeps its own code
             self.mean.weight.zero_()
             self.mean.bias.zero_()
@@ -162,8 +163,9 @@ class MotionNetwork(nn.Module):
             mean, log_variance = features.chunk(2, dim=1)
             deviation = torch.where(known[:, None] > 0, (0.5 * log_variance).exp(), torch.ones_like(log_variance))
             return Posterior(mean, deviation, known, context)
-        maps = self._mixed(torch.cat([features, known[:, None]], dim=1), context)
-        mean = features[:, : self.configuration.latent] + self.mean(maps)
+        filled = self._filled(features[:, : self.configuration.latent], known, context)
+        maps = self._mixed(torch.cat([features, filled, known[:, None]], dim=1), context)
+        mean = filled + self.mean(maps)
         log_variance = self.log_variance(maps.mean(dim=2)).clamp(-12.0, 6.0)
         return Posterior(mean, (0.5 * log_variance).exp(), known, context)
 
@@ -219,6 +221,15 @@ class MotionNetwork(nn.Module):
             for velocity in velocities
         ]
 
+    def _filled(self, codes: Tensor, known: Tensor, context: Tensor) -> Tensor:
+        """Codes of missing slots: what the reference lets expect, and how the known ones deviate from that.
+
+        The deviation is continued by the conditional mean of the prior's Gaussian process.  The source leaves zeros there,
+        from which the temporal network would have to learn to interpolate.
+        """
+        expected = self.expected(context).view_as(codes)
+        return expected + self.process.fill(codes - expected, known)
+
     def _regular(self, codes: Tensor, known: Tensor, context: Tensor) -> Tensor:
         """Codes of single frames to the motion matrix (p_gamma of eq. 6.6); only known slots keep their own code."""
         return codes * known[:, None] + self.mean(self._mixed(codes, context))
@@ -227,6 +238,15 @@ class MotionNetwork(nn.Module):
         time = torch.arange(1, features.shape[2] + 1, device=features.device, dtype=features.dtype) / features.shape[2]
         others = [time.expand(len(features), 1, -1), context[:, :, None].expand(-1, -1, features.shape[2])]
         return self.temporal(torch.cat([features, *others], dim=1))
+
+
+def _expectation(values: int) -> nn.Module:
+    """From what was seen of the reference to the motion matrix that it lets expect; zero at first."""
+    last = nn.Linear(2 * _CONTEXT, values)
+    with torch.no_grad():
+        last.weight.zero_()
+        last.bias.zero_()
+    return nn.Sequential(nn.Linear(_CONTEXT, 2 * _CONTEXT), nn.LeakyReLU(0.1), last)
 
 
 def temporal_weights(times: Tensor, deviation: float) -> Tensor:

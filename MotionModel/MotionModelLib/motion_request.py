@@ -54,13 +54,14 @@ def request_from_options(options: argparse.Namespace, command: str) -> MotionReq
         weights=weights,
         augmentation=chosen(options, Augmentation),
         options=training_options(options),
-        dropout=TemporalDropout(options.dropout, options.whole_share, options.leading_share),
+        dropout=TemporalDropout(options.dropout, options.whole_share, options.leading_share, options.sparse_share),
         periodic=not options.not_periodic,
         sub_sequence=options.sub_sequence,
         slices=options.slices,
         target_share=options.target_share,
         other_references=options.other_references,
         sequences_per_case=options.sequences_per_case,
+        heart=numbers(options, "heart"),
         full_resolution_epochs=options.full_resolution_epochs,
         initialize=options.initialize,
         resume=options.resume,
@@ -81,11 +82,17 @@ def _check(options: argparse.Namespace, grid: tuple, spacings: tuple, widths: tu
         raise InputError(f"--grid has {len(grid)} lengths, but --spacings {len(spacings)} numbers: give as many.")
     if not widths:
         raise InputError("--widths needs at least one number of channels.")
-    for name in ("dropout", "whole_share", "leading_share", "target_share", "other_references"):
+    for name in ("dropout", "whole_share", "leading_share", "sparse_share", "target_share", "other_references"):
         value = getattr(options, name)
         if not 0 <= value <= 1:
             raise InputError(f"--{name.replace('_', '-')} is a share between 0 and 1, not {value:g}.")
-    if options.whole_share + options.leading_share > 1:
-        raise InputError("--whole-share and --leading-share are shares of all sequences: together at most 1.")
+    if options.whole_share + options.leading_share + options.sparse_share > 1:
+        raise InputError(
+            "--whole-share, --leading-share and --sparse-share are shares of all sequences: at most 1 together."
+        )
+    if len(numbers(options, "heart")) not in (0, 2, 3):
+        raise InputError(
+            "--heart takes the labels of the left pool, its wall and, where there is one, the right ventricle."
+        )
     if options.sub_sequence == 1:
         raise InputError("--sub-sequence needs at least two frames, or 0 for all.")

@@ -19,7 +19,7 @@ from LatentRegistrationLib.cine_cases import find_cine_cases
 from LatentRegistrationLib.pair_augmentation import augment_pair
 from LatentRegistrationLib.pair_grid import Frame, PairGrid
 from LatentRegistrationLib.probabilistic_training import series_grid
-from LatentRegistrationLib.structures import structures_of
+from LatentRegistrationLib.structures import heart_structures, structures_of
 from LatentRegistrationLib.training_run import TrainingRequest, TrainingRun
 
 from .appearance import appearance_of, usual_appearance
@@ -52,6 +52,8 @@ class MotionRequest(TrainingRequest):
         target_share: of the sub-sequences, those that contain the frame farthest from the reference.
         other_references: share of the steps in which motion starts from a frame drawn at random.
         sequences_per_case: drawn from each case in an epoch.
+        heart: labels of the left ventricle's pool, its wall, and the right ventricle, where the sequences show a heart: for
+            the card, and the structures that are validated. Empty elsewhere, where each label counts for itself.
     """
 
     spacings: tuple[float, ...] = ()
@@ -66,6 +68,7 @@ class MotionRequest(TrainingRequest):
     target_share: float = 0.6
     other_references: float = 0.1
     sequences_per_case: int = 1
+    heart: tuple[int, ...] = ()
 
 
 class MotionTrainingRun(TrainingRun):
@@ -90,8 +93,19 @@ class MotionTrainingRun(TrainingRun):
     def _build_objective(self) -> nn.Module:
         pair = replace(self.request.network.pair, size=tuple(self.grid.size), spacing=tuple(self.grid.spacing))
         self.request = replace(self.request, network=replace(self.request.network, pair=pair))
-        self.structures = structures_of(self.data.label_values, set(self.data.label_values) == {1, 2, 3})
+        self.structures = self._structures()
         return MotionObjective(MotionNetwork(self.request.network), self.request.weights)
+
+    def _structures(self) -> dict[str, tuple[int, ...]]:
+        if not self.request.heart:
+            return structures_of(self.data.label_values, cardiac=False)
+        missing = set(self.request.heart) - set(self.data.label_values)
+        if missing:
+            raise InputError(
+                f"The label maps have no label {min(missing)} (their labels: {self.data.label_values or 'none'}): "
+                "name the heart's own ones."
+            )
+        return heart_structures(*self.request.heart)
 
     def _cases_per_epoch(self) -> int:
         return len(self.training) * self.request.sequences_per_case
@@ -230,6 +244,8 @@ class MotionTrainingRun(TrainingRun):
         card["model"] = {"class": "MotionNetwork", "configuration": _as_lists(asdict(self.request.network))}
         card["grid"] |= {"spacing_mm": list(self.grid.spacing), "frame": self.grid.frame}
         card["sequence"] = {"slots": self.request.network.slots, "periodic": self.request.periodic}
+        if self.request.heart:
+            card["heart"] = dict(zip(("pool", "myocardium", "right_ventricle"), self.request.heart))
         card["training"]["pairs"] = "cine series, all frames against the reference frame"
         card["training"]["image_statistics"] = usual_appearance(self.appearances())
         kept = ("score", "dice_", "completed", "folding_", "jacobian_", "temporal_", "ejection_")

@@ -11,7 +11,7 @@ from torch import Tensor
 from DeformationLib.fields import exponential, jacobian_determinant, resize_field, spatial_gradient, warp
 from DeformationLib.similarity import masked_mean
 from LatentRegistrationLib.pair_validation import VALIDATION_SQUARINGS
-from LatentRegistrationLib.structures import POOL, structure_dice
+from LatentRegistrationLib.structures import structure_dice
 from LatentRegistrationLib.velocity_objective import local_correlation
 
 from .motion_cases import SequenceSet
@@ -104,7 +104,7 @@ def _scores(
     dice = structure_dice(target, after, data.label_values, structures)
     scores = {"score": float(np.nanmean(list(dice.values())))} | {f"dice_{name}": dice[name] for name in dice}
     if "LV pool" in structures:
-        pool = data.label_values.index(POOL)
+        pool = data.label_values.index(structures["LV pool"][0])
         volumes = [float(part[pool].sum()) for part in (before, target, after)]
         scores["ejection_error"] = 100.0 * abs(volumes[2] - volumes[1]) / max(volumes[0], 1e-6)
     return scores

@@ -61,6 +61,10 @@ def build_parser() -> argparse.ArgumentParser:
     data.add_argument("--output", required=True, help="folder of checkpoint, logs and the finished model")
     data.add_argument("--not-periodic", action="store_true", help="the last frame is not followed by the first one")
 
+    data.add_argument(
+        "--heart", default="", help="labels of left pool, its wall and right ventricle, as 3,2,1; empty for no heart"
+    )
+
     network = parser.add_argument_group("Network")
     network.add_argument("--grid", default="", help="lengths along j,i (slices over time) or k,j,i (volumes over time)")
     network.add_argument("--spacings", default="", help="mm of the grid along the same axes; empty for the median")
@@ -94,6 +98,7 @@ def build_parser() -> argparse.ArgumentParser:
     time.add_argument("--dropout", type=float, default=0.5, help="probability that a frame is hidden from the network")
     time.add_argument("--whole-share", type=float, default=0.4, help="of sequences of which no frame is hidden")
     time.add_argument("--leading-share", type=float, default=0.15, help="of those that show only their first frames")
+    time.add_argument("--sparse-share", type=float, default=0.2, help="of those that show a few frames anywhere")
     time.add_argument("--sub-sequence", type=int, default=0, help="frames compared in a step; 0 for all")
     time.add_argument("--slices", type=int, default=0, help="of a case in a step, for slices over time; 0 for all")
     time.add_argument("--target-share", type=float, default=0.6, help="of sub-sequences with the end-systolic frame")

@@ -95,3 +95,22 @@ def test_any_kernel_that_torch_can_differentiate():
     matrix = covariance(lambda distance: torch.exp(-distance / length), torch.arange(5.0))
     matrix.sum().backward()
     assert float(length.grad) > 0
+
+
+def test_missing_slots_are_filled_by_regression_on_the_known_ones():
+    process = GaussianProcess(SquaredExponentialKernel(4.0), 12)
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randn(3, 2, 12, generator=generator, dtype=torch.float64)
+    known = torch.zeros(3, 12, dtype=torch.float64)
+    known[0, [1, 4, 9]] = 1
+    known[1] = 1
+    filled = process.fill(values, known)
+    regressor = GaussianProcessRegressor(RBF(4.0), alpha=JITTER, optimizer=None)
+    places = [1, 4, 9]
+    regressor.fit(process.times[places][:, None].numpy(), values[0, 0, places].numpy())
+    missing = [0, 2, 3, 5, 6, 7, 8, 10, 11]
+    expected = regressor.predict(process.times[missing][:, None].numpy())
+    assert np.allclose(filled[0, 0, missing], expected, atol=1e-9)
+    assert torch.equal(filled[0, :, places], values[0, :, places])
+    assert torch.equal(filled[1], values[1])
+    assert torch.equal(filled[2], torch.zeros_like(filled[2]))  # nothing known: the prior's mean

@@ -66,7 +66,12 @@ def log_of(folder):
 @pytest.mark.parametrize("prior", ["gaussian-process", "unit"])
 def test_slices_over_time_become_a_model_that_tracks(command, patients, tmp_path, prior):
     words = f"--images {patients} --output {tmp_path / 'out'} {FLAT} --prior {prior} --name tiny --seed 3 {TINY}"
-    assert command.main([*words.split(), "--overlap-weight", "1", "--slices", "2", "--sub-sequence", "3"]) == 0
+    assert (
+        command.main(
+            [*words.split(), "--overlap-weight", "1", "--slices", "2", "--sub-sequence", "3", "--heart", "3,2,1"]
+        )
+        == 0
+    )
     rows = log_of(tmp_path / "out")
     assert len(rows) == 2
     assert {"kl", "similarity_2", "overlap", "score", "completed", "temporal_gradient", "ejection_error"} <= set(
@@ -77,6 +82,7 @@ def test_slices_over_time_become_a_model_that_tracks(command, patients, tmp_path
     assert card["model"]["class"] == "MotionNetwork"
     assert card["sequence"] == {"slots": 9, "periodic": True}
     assert card["grid"]["axes"] == "ji"
+    assert card["heart"] == {"pool": 3, "myocardium": 2, "right_ventricle": 1}
     assert card["training"]["command"].startswith("MotionModelTrain --images patients")
     assert set(card["training"]["image_statistics"]) >= {"median", "change"}
     model = MotionModel.load(tmp_path / "out" / "model", device="cpu")
@@ -88,8 +94,10 @@ def test_slices_over_time_become_a_model_that_tracks(command, patients, tmp_path
 def test_volumes_over_time(command, patients, tmp_path):
     words = f"--images {patients} --output {tmp_path / 'out'} --grid 4,32,32 --spacings 10,3,3 {TINY}"
     assert command.main([*words.split(), "--similarity", "squares", "--folding-weight", "1", "--finest", "1"]) == 0
-    motion = MotionModel.load(tmp_path / "out" / "model", device="cpu").track(small_heart(7, 6).frames)
-    assert motion.matrix.mean.shape == (1, 4, 9)
+    model = MotionModel.load(tmp_path / "out" / "model", device="cpu")
+    assert model.track(small_heart(7, 6).frames).matrix.mean.shape == (1, 4, 9)
+    assert "heart" not in model.card  # nobody said that it is one
+    assert {"dice_1", "dice_2", "dice_3"} <= set(model.card["accuracy"])
 
 
 def test_resumed_equals_uninterrupted(command, patients, tmp_path):
@@ -141,13 +149,15 @@ def test_refuses_to_start_from_another_kind(command, patients, tmp_path, capsys)
         ("--spacings 3,-3", "two or three positive numbers"),
         ("--grid 32,32 --spacings 3,3,3", "give as many"),
         ("--dropout 1.5", "--dropout is a share between 0 and 1"),
-        ("--whole-share 0.7 --leading-share 0.5", "together at most 1"),
+        ("--whole-share 0.7 --leading-share 0.5", "at most 1 together"),
         ("--sub-sequence 1", "at least two frames"),
         ("--slots 1", "--slots must be at least 2"),
         ("--window 4", "must be odd"),
         ("--grid 30,30 --spacings 3,3", "not a multiple"),
         ("--finest 2", "can be left out"),
         ("--length-scale 0", "must be positive"),
+        ("--heart 3", "--heart takes the labels"),
+        ("--heart 3,2,7 --grid 32,32 --spacings 3,3", "have no label 7"),
     ],
 )
 def test_bad_options_are_refused_with_a_sentence(command, patients, tmp_path, capsys, words, sentence):

@@ -34,7 +34,7 @@ def test_shifted_in_time_far_from_the_ends_gives_the_shifted_output():
 
 
 def test_dropout_hides_frames_with_its_probability():
-    kept = TemporalDropout(0.3, whole=0.0, leading=0.0).draw(400, 50, torch.Generator().manual_seed(0))
+    kept = TemporalDropout(0.3, whole=0.0, leading=0.0, sparse=0.0).draw(400, 50, torch.Generator().manual_seed(0))
     assert abs(float(kept.float().mean()) - 0.7) < 0.01
     # Independent of the neighbours.
     left, right = kept[:, :-1].float(), kept[:, 1:].float()
@@ -43,14 +43,20 @@ def test_dropout_hides_frames_with_its_probability():
 
 def test_shares_of_whole_sequences_and_of_leading_frames():
     count = 20
-    kept = TemporalDropout(0.5, whole=0.4, leading=0.2).draw(5000, count, torch.Generator().manual_seed(1))
+    kept = TemporalDropout(0.5, whole=0.4, leading=0.2, sparse=0.0).draw(5000, count, torch.Generator().manual_seed(1))
     whole = kept.all(1)
     assert abs(float(whole.float().mean()) - 0.4) < 0.02
     falling = (kept[:, :-1].int() >= kept[:, 1:].int()).all(1) & ~whole
     assert abs(float(falling.float().mean()) - 0.2) < 0.03
     assert bool((~kept).all(1).any())  # sometimes nothing but the reference
-    assert torch.equal(kept, TemporalDropout(0.5, 0.4, 0.2).draw(5000, count, torch.Generator().manual_seed(1)))
+    assert torch.equal(kept, TemporalDropout(0.5, 0.4, 0.2, 0.0).draw(5000, count, torch.Generator().manual_seed(1)))
 
 
 def test_nothing_is_hidden_without_dropout():
-    assert bool(TemporalDropout(0.0, 0.0, 0.0).draw(10, 10).all())
+    assert bool(TemporalDropout(0.0, 0.0, 0.0, 0.0).draw(10, 10).all())
+
+
+def test_sparse_sequences_keep_about_two_frames():
+    kept = TemporalDropout(0.5, whole=0.0, leading=0.0, sparse=1.0).draw(4000, 30, torch.Generator().manual_seed(2))
+    assert abs(float(kept.sum(1).float().mean()) - 2.0) < 0.1
+    assert bool((kept.sum(1) == 1).any())
