@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -10,9 +12,9 @@ from .motion_matrix import MotionMatrix
 from .motion_network import Posterior
 
 
-def matrix_of(matrix: Tensor, deviation: Tensor, model: str) -> MotionMatrix:
+def matrix_of(matrix: Tensor, deviation: Tensor, model: str, runs: int = 1) -> MotionMatrix:
     """A motion matrix ``(B, D, T)`` with its deviations as the network gives them."""
-    return MotionMatrix(matrix.double().cpu().numpy(), deviation.double().cpu().numpy(), model)
+    return MotionMatrix(matrix.double().cpu().numpy(), deviation.double().cpu().numpy(), model, runs)
 
 
 def tensor_of(values: np.ndarray, device: torch.device) -> Tensor:
@@ -26,14 +28,20 @@ def posterior_from(matrix: MotionMatrix, device: torch.device) -> Posterior:
     return Posterior(mean, deviation, mean.new_ones(len(mean), mean.shape[2]), mean.new_zeros(len(mean), 0))
 
 
-def cut(matrix: MotionMatrix, runs: int) -> list[MotionMatrix]:
+def cut(matrix: MotionMatrix) -> list[MotionMatrix]:
     """The matrices of the runs of a motion, which lie one after the other in one."""
-    parts = zip(np.split(matrix.mean, runs), np.split(matrix.deviation, runs), strict=True)
+    parts = zip(np.split(matrix.mean, matrix.runs), np.split(matrix.deviation, matrix.runs), strict=True)
     return [MotionMatrix(mean, deviation, matrix.model) for mean, deviation in parts]
 
 
+def joined(parts: Sequence[MotionMatrix]) -> MotionMatrix:
+    """One matrix of several runs, the inverse of `cut`."""
+    means, deviations = ([getattr(part, name) for part in parts] for name in ("mean", "deviation"))
+    return MotionMatrix(np.concatenate(means), np.concatenate(deviations), parts[0].model, len(parts))
+
+
 def matched_slices(matrix: MotionMatrix, count: int) -> MotionMatrix:
-    """A matrix for a stack of another number of slices: each takes what lies at the same share of the way through."""
+    """A matrix of one run for a stack of another number of slices: each takes what lies at its share of the way."""
     if matrix.sequences == count:
         return matrix
     place = (np.arange(count) + 0.5) * matrix.sequences / count - 0.5

@@ -39,7 +39,7 @@ __all__ = ["Motion", "MotionMatrix"]
 _CACHE = 256 * 2**20  # bytes of displacements that are kept: all of a small series, one sense of a large one
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Motion:
     """How a series of N frames moves, relative to one of them, the reference.
 

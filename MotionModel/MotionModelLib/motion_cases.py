@@ -17,6 +17,8 @@ from LatentRegistrationLib.cine_cases import Cine, CineCase, read_cine
 from LatentRegistrationLib.pair_grid import PairGrid
 from LatentRegistrationLib.preprocessing import normalise
 
+from .slice_stack import place_of_grid, tensor_on_grid
+
 
 @dataclass
 class SequenceSet:
@@ -68,7 +70,7 @@ def load_sequences(
             if need_labels and not {cine.ed_frame, cine.es_frame} <= set(cine.labels):
                 raise InputError(f"{case.name} lacks the label maps of end-diastole and end-systole.")
             place = place_of_grid(grid, cine.like.geometry)
-            frames, mask = _frames_on_grid(cine, grid, place)
+            frames, mask = frames_on_grid(cine, grid, place)
         except InputError as error:
             result.skipped[case.name] = str(error)
             continue
@@ -90,25 +92,8 @@ def load_sequences(
     return result
 
 
-def place_of_grid(grid: PairGrid, image: Geometry) -> Geometry:
-    """Where a network's grid lies around an image; of a planar grid the stack of it in all of the image's slices."""
-    place = grid.around(image)
-    if grid.dimension == 3:
-        return place
-    # The grid around a stack lies in its middle, which is half a slice off where the number of slices is even.
-    normal, step = np.asarray(image.direction)[:, 2], image.spacing[2]
-    offset = float((image.centre - place.centre) @ normal) - (image.size[2] - 1) / 2 * step
-    origin = np.asarray(place.origin) + normal * offset
-    direction = np.column_stack([np.asarray(place.direction)[:, :2], normal])
-    return Geometry((*place.size[:2], image.size[2]), (*place.spacing[:2], step), origin, direction)
-
-
-def tensor_on_grid(array: np.ndarray, grid: PairGrid) -> Tensor:
-    """An array (k, j, i) on `place_of_grid` as ``(S, *size)`` in single precision."""
-    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)).view(-1, *grid.size)
-
-
-def _frames_on_grid(cine: Cine, grid: PairGrid, place: Geometry) -> tuple[Tensor, Tensor]:
+def frames_on_grid(cine: Cine, grid: PairGrid, place: Geometry) -> tuple[Tensor, Tensor]:
+    """Frames ``(t, S, *size)`` in half precision, in [0, 1], and the mask ``(S, *size)`` of a series."""
     inside = inside_mask(cine.like.geometry, place)
     if not inside.any():
         raise InputError(f"{cine.name} lies outside the model's grid.")

@@ -18,7 +18,7 @@ from DeformationLib.progress import Progress, Stopwatch
 from LatentRegistrationLib.pair_grid import PairGrid
 
 from .heart_axes import HeartLabels
-from .matrix_use import cut, matched_slices, matrix_of, posterior_from, tensor_of
+from .matrix_use import cut, joined, matched_slices, matrix_of, posterior_from, tensor_of
 from .motion import Motion
 from .motion_bundle import read_motion_bundle
 from .motion_matrix import MotionMatrix
@@ -150,7 +150,7 @@ class MotionModel:
             velocities,
             view.place,
             times,
-            self._matrix(matrix, posterior),
+            self._matrix(matrix, posterior, len(runs)),
             frames=view.frames,
             given=frames_shown(runs, len(times), reference),
             seconds=watch.seconds,
@@ -174,7 +174,7 @@ class MotionModel:
         progress = progress or Progress()
         view, runs = self._look(frames, reference, given, mask, periodic, progress.part(0.0, 0.7))
         posterior = self._encode(view, runs, progress.part(0.7, 1.0))
-        return self._matrix(self.network.matrix(posterior), posterior)
+        return self._matrix(self.network.matrix(posterior), posterior, len(runs))
 
     def interpolate(
         self, motion: Motion, count: int, progress: Progress | None = None, periodic: bool | None = None
@@ -218,7 +218,7 @@ class MotionModel:
         moving = look_at_image(image, self.grid, mask)
         place = placed(image, self.grid, mask)
         if matrix is not None:
-            matrix = matched_slices(self._matrix_of(matrix), len(moving))
+            matrix = matched_slices(cut(self._matrix_of(matrix))[0], len(moving))
         elif seed is not None:
             matrix = self._drawn(moving, seed)
         else:
@@ -241,7 +241,7 @@ class MotionModel:
         posterior = posterior_from(matrix, self.device) if self.network.has_process else self._again(motion)
         result = []
         for number in range(count):
-            drawn = self._matrix(self.network.sample(posterior, generator), posterior)
+            drawn = self._matrix(self.network.sample(posterior, generator), posterior, matrix.runs)
             part = progress.part(number / count, (number + 1) / count)
             result.append(
                 self._moved(
@@ -273,17 +273,17 @@ class MotionModel:
             InputError: for the motion of another model, and an image that cannot be used.
             Cancelled: through ``progress``.
         """
-        matrix = self._matrix_of(motion)
+        parts = cut(self._matrix_of(motion))
         if isinstance(motion, MotionMatrix):
-            count = self.slots + 1 if frames is None else frames
+            # Alone it does not say how many frames there were before the reference.
+            parts, count = parts[:1], self.slots + 1 if frames is None else frames
             times, reference = sequence_times(plan_runs(count, 0, self.slots, True), count), 0
         elif frames is None:
             times, reference = motion.times, motion.reference_index
         else:
             times, reference = stretched_times(motion.times, motion.reference_index, frames, self.slots, self.periodic)
         moving = look_at_image(image, self.grid, mask)
-        parts = [matched_slices(part, len(moving)) for part in cut(matrix, len(_senses(times)))]
-        whole = MotionMatrix(*(np.concatenate(v) for v in zip(*((p.mean, p.deviation) for p in parts))), self.name)
+        whole = joined([matched_slices(part, len(moving)) for part in parts])
         place = placed(image, self.grid, mask)
         warnings = image_warnings(image, moving, self.grid, place, self.card, mask is not None)
         return self._moved(image, place, whole, times, reference, progress, moving, warnings=warnings)
@@ -378,8 +378,8 @@ class MotionModel:
             **others,
         )
 
-    def _matrix(self, matrix: Tensor, posterior: Posterior) -> MotionMatrix:
-        return matrix_of(matrix, posterior.deviation, self.name)
+    def _matrix(self, matrix: Tensor, posterior: Posterior, runs: int = 1) -> MotionMatrix:
+        return matrix_of(matrix, posterior.deviation, self.name, runs)
 
     def _matrix_of(self, motion: Motion | MotionMatrix) -> MotionMatrix:
         """The matrix of a motion, checked: only the model that made it can read it."""

@@ -17,10 +17,8 @@ from DeformationLib.progress import Progress
 from LatentRegistrationLib.pair_grid import PairGrid
 from LatentRegistrationLib.preprocessing import normalise
 
-from .motion_cases import place_of_grid, tensor_on_grid
 from .sequence_time import check_count, check_reference
-
-_THICK = 1.5  # slices thicker than so many pixels make a stack of slices
+from .slice_stack import place_of_grid, stack_geometry, tensor_on_grid
 
 
 @dataclass(frozen=True)
@@ -121,36 +119,6 @@ def placed(image: Image, grid: PairGrid, mask: Image | None = None) -> Geometry:
         if grid.dimension == 2:
             geometry = _in_all_slices(geometry, whole)
     return place_of_grid(grid, geometry)
-
-
-def stack_geometry(geometry: Geometry) -> Geometry:
-    """The same voxels with the slices along the last axis, counted towards the left, back or head of the patient.
-
-    What the slices are does not depend on how the volume is stored: a single slice, else thick ones, else the axis with
-    the fewest voxels.
-    """
-    last = slice_axis(geometry)
-    order = [axis for axis in range(3) if axis != last] + [last]
-    direction = np.asarray(geometry.direction)[:, order]
-    size, spacing = np.asarray(geometry.size)[order], np.asarray(geometry.spacing)[order]
-    origin = np.asarray(geometry.origin)
-    normal = direction[:, 2]
-    if normal[np.abs(normal).argmax()] < 0:
-        origin = origin + normal * spacing[2] * (size[2] - 1)
-        direction = direction * (1.0, 1.0, -1.0)
-    return Geometry(tuple(size), tuple(spacing), tuple(origin), direction)
-
-
-def slice_axis(geometry: Geometry) -> int:
-    """Which of an image's axes (0 to 2 for i, j, k) runs across the slices that a planar model takes."""
-    size, spacing = np.asarray(geometry.size), np.asarray(geometry.spacing)
-    if np.count_nonzero(size == 1) == 1:
-        return int(np.argmin(size))
-    thickest = int(spacing.argmax())
-    if spacing[thickest] > _THICK * np.delete(spacing, thickest).max():
-        return thickest
-    fewest = np.flatnonzero(size == size.min())
-    return int(fewest[0]) if len(fewest) == 1 else 2
 
 
 def check_grids(frames: Sequence[Image], reference: int) -> None:

@@ -16,10 +16,11 @@ from DeformationLib.geometry import Geometry
 from DeformationLib.image_io import write_image
 from LatentRegistrationLib.cine_cases import find_cine_cases
 from LatentRegistrationLib.pair_grid import PairGrid
-from MotionModelLib.motion_cases import load_sequences, place_of_grid
+from MotionModelLib.motion_cases import load_sequences
 from MotionModelLib.motion_model import MotionModel
 from MotionModelLib.motion_network import MotionNetworkConfiguration
 from MotionModelLib.motion_training import MotionRequest, MotionTrainingRun
+from MotionModelLib.slice_stack import place_of_grid
 from Testing.velocity_fixtures import series_array, small_heart, velocity_bundle
 
 COMMAND = Path(__file__).parents[1] / "MotionModelTrain" / "MotionModelTrain.py"

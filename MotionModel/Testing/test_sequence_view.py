@@ -10,8 +10,9 @@ from DeformationLib.image import Image
 from DeformationLib.progress import Progress
 from LatentRegistrationLib.cine_cases import Cine
 from MotionModelLib.appearance import appearance_of, appearance_warnings, usual_appearance
-from MotionModelLib.motion_cases import _frames_on_grid, place_of_grid
-from MotionModelLib.sequence_view import look_at, look_at_image, placed, slice_axis, stack_geometry
+from MotionModelLib.motion_cases import frames_on_grid
+from MotionModelLib.sequence_view import look_at, look_at_image, placed
+from MotionModelLib.slice_stack import place_of_grid, slice_axis, stack_geometry
 
 from .motion_model_fixtures import FLAT, SOLID, small_heart, stored_otherwise
 
@@ -31,7 +32,7 @@ def test_frames_are_seen_as_in_training(heart, grid):
     view = look_at(heart.frames, grid)
     like = heart.frames[0]
     cine = Cine("heart", np.stack([frame.array for frame in heart.frames]), like, 0, 2)
-    frames, mask = _frames_on_grid(cine, grid, place_of_grid(grid, like.geometry))
+    frames, mask = frames_on_grid(cine, grid, place_of_grid(grid, like.geometry))
     assert view.of(range(5)).shape == (5, 4 if grid is FLAT else 1, 1, *grid.size)
     assert torch.allclose(
         view.of(range(5))[:, :, 0], frames.float(), atol=1e-3
