@@ -2,15 +2,13 @@
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Union
+from typing import Annotated
 
 import slicer
 import vtk
 from slicer import (
     vtkMRMLGridTransformNode,
-    vtkMRMLLabelMapVolumeNode,
     vtkMRMLScalarVolumeNode,
-    vtkMRMLSegmentationNode,
     vtkMRMLTableNode,
 )
 from slicer.i18n import tr as _
@@ -19,6 +17,7 @@ from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 
+from DeformationSceneLib.choices import DeformationDisplay, Device, Structure
 from LatentRegistrationSceneLib.logic import LatentRegistrationLogic
 from LatentRegistrationSceneLib.sample_data import registerSampleData
 from LatentRegistrationSceneLib.self_test import LatentRegistrationTest
@@ -75,33 +74,6 @@ class InitialAlignment(Enum):
         }[self.value]
 
 
-class Device(Enum):
-    """Where a model computes; the values are torch's names."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
-
-    def label(self) -> str:
-        """What the panel calls it."""
-        return {"auto": _("Automatic"), "cpu": _("Processor (CPU)"), "cuda": _("Graphics card (CUDA)")}[self.value]
-
-
-class DeformationDisplay(Enum):
-    """How slice views draw a deformation."""
-
-    ARROWS = "arrows"
-    GRID = "grid"
-    CONTOURS = "contours"
-    NOTHING = "nothing"
-
-    def label(self) -> str:
-        """What the panel calls it."""
-        return {"arrows": _("Arrows"), "grid": _("Grid"), "contours": _("Contours"), "nothing": _("Nothing")}[
-            self.value
-        ]
-
-
 class SimulatedCodes(Enum):
     """Where the codes of simulated deformations come from; the values are the logic's names."""
 
@@ -141,10 +113,6 @@ class LatentMapKind(Enum):
             "principal": _("Principal components"),
             "canonical": _("Canonical components, which tell the groups apart"),
         }[self.value]
-
-
-Structure = Union[vtkMRMLSegmentationNode, vtkMRMLLabelMapVolumeNode, None]  # noqa: UP007 - combo boxes know no A | B
-"""A segmentation, a label map volume, or nothing."""
 
 
 @parameterNodeWrapper

@@ -20,6 +20,7 @@ def velocity_network(grid=GRID, strength=6.0, seed=0, **changes):
     values = {"widths": (4, 6), "latent": 5, "scales": 2, "smoothing": 6.0} | changes
     network = VelocityNetwork(VelocityNetworkConfiguration(grid.size, grid.spacing, **values)).eval()
     network.requires_grad_(False)
+    network.encoder.log_variance.bias.zero_()  # codes with a spread of about one, not as little as before a training
     generator = torch.Generator().manual_seed(seed)
     code, image = (
         torch.randn(1, values["latent"], generator=generator),

@@ -131,7 +131,8 @@ def _coverage(text: str, size: int, bold: bool) -> np.ndarray:
     properties.SetBold(bold)
     properties.SetColor(1.0, 1.0, 1.0)
     image, used = vtk.vtkImageData(), [0, 0]
-    if not text or not vtk.vtkTextRenderer.GetInstance().RenderString(properties, text, image, used, 72):
+    renderer = vtk.vtkTextRenderer.GetInstance()
+    if not text or renderer is None or not renderer.RenderString(properties, text, image, used, 72):
         return np.zeros((0, 0))
     columns, rows, _one = image.GetDimensions()
     alpha = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(rows, columns, -1)[..., 3]

@@ -325,9 +325,8 @@ class Flow:
         The velocity fades, not the displacement: forward and backward stay each other's exact inverse there too.
         """
         millimetres = velocity * velocity.new_tensor(grid.spacing).view(1, -1, *[1] * grid.dimension)
-        largest = max(
-            float(millimetres.norm(dim=1).movedim(1 + axis, 0)[[0, -1]].max()) for axis in range(grid.dimension)
-        )
+        lengths = millimetres.square().sum(dim=1).sqrt()
+        largest = max(float(lengths.movedim(1 + axis, 0)[[0, -1]].max()) for axis in range(grid.dimension))
         margin = tuple(int(np.ceil(2 * largest / step)) + 1 for step in grid.spacing)
         padding = [count for count in reversed(margin) for _ in range(2)]
         wider = F.pad(velocity, padding, mode="replicate")

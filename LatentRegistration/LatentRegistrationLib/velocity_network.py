@@ -26,6 +26,8 @@ _CONVOLUTION = {2: nn.Conv2d, 3: nn.Conv3d}
 _TRANSPOSED = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 _POOL = {2: F.avg_pool2d, 3: F.avg_pool3d}
 
+_INITIAL_LOG_VARIANCE = -4.0
+
 _THICK = 3.0
 """Slices so many times thicker than the pixels count as thick."""
 
@@ -196,7 +198,9 @@ class Encoder(nn.Module):
         self.mean = nn.Linear(values, configuration.latent)
         self.log_variance = nn.Linear(values, configuration.latent)
         with torch.no_grad():
+            # Little noise at first: in codes that drown in it there is nothing to learn from.
             self.log_variance.weight.mul_(0.1)
+            self.log_variance.bias.fill_(_INITIAL_LOG_VARIANCE)
 
     def forward(self, fixed: Tensor, moving: Tensor) -> tuple[Tensor, Tensor]:
         maps = self.convolutions(_centred(torch.cat([fixed, moving], dim=1))).flatten(1)

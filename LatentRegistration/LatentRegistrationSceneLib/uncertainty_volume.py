@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 from DeformationLib.errors import InputError
 from DeformationLib.image import Image
 from DeformationLib.progress import Progress
+from DeformationSceneLib.colours import colour_table
 from DeformationSceneLib.placement import output_name, place_beside, scene_as_it_was_on_failure
 from DeformationSceneLib.segmentations import mask_from_node
 from DeformationSceneLib.volumes import add_volume, image_from_volume
@@ -21,7 +22,8 @@ from .probabilistic import check_in_scene, check_same_dimension
 if TYPE_CHECKING:
     from LatentRegistrationLib.probabilistic_model import ProbabilisticModel
 
-_COLOURS = "LatentMotionUncertainty"
+_STOPS = ((0.0, (0.0, 0.0, 0.0)), (0.35, (0.45, 0.05, 0.35)), (0.7, (0.95, 0.45, 0.10)), (1.0, (1.0, 0.97, 0.70)))
+"""Colours from black over red to pale yellow."""
 
 
 class UncertaintyVolume:
@@ -105,25 +107,8 @@ def colour_uncertainty(node) -> None:
     """Dark is sure; the brightest colour has the spread that one voxel in a hundred exceeds."""
     largest = float(np.percentile(slicer.util.arrayFromVolume(node), 99))
     display = node.GetDisplayNode()
-    display.SetAndObserveColorNodeID(_colours(node.GetScene()).GetID())
+    table = colour_table(node.GetScene(), "LatentMotionUncertainty", "Uncertainty", _STOPS)
+    display.SetAndObserveColorNodeID(table.GetID())
     display.SetAutoWindowLevel(False)
     display.SetWindowLevelMinMax(0.0, max(largest, 0.01))
     display.SetInterpolate(True)
-
-
-def _colours(scene):
-    """The scene's table for uncertainty, from black over red to pale yellow."""
-    singleton = scene.GetSingletonNode(_COLOURS, "vtkMRMLColorTableNode")
-    if singleton is not None:
-        return singleton
-    node = slicer.vtkMRMLColorTableNode()
-    node.SetName("Uncertainty")
-    node.SetSingletonTag(_COLOURS)
-    node.SetTypeToUser()
-    node.SetNumberOfColors(256)
-    stops = ((0.0, (0.0, 0.0, 0.0)), (0.35, (0.45, 0.05, 0.35)), (0.7, (0.95, 0.45, 0.10)), (1.0, (1.0, 0.97, 0.70)))
-    for index in range(256):
-        rgb = [np.interp(index / 255.0, [at for at, _ in stops], [colour[c] for _, colour in stops]) for c in range(3)]
-        node.SetColor(index, f"{index}", *rgb, 1.0)
-    node.SetHideFromEditors(False)
-    return scene.AddNode(node)
