@@ -51,18 +51,38 @@ def module(application):
 
 @pytest.fixture
 def panel(scene):
-    """The module's panel, opened as by its user; asserts in the end that no slot has raised anything."""
+    """The panel of LatentRegistration, opened as by its user; asserts in the end that no slot has raised anything."""
+    yield from _opened_panel("LatentRegistration")
+
+
+@pytest.fixture
+def motion_models(tmp_path_factory, monkeypatch):
+    """A motion model of slices with random weights is installed as cardiac-cine-2d, in place of the bundled one."""
+    from Testing.motion_fixtures import motion_bundle
+
+    folder = tmp_path_factory.mktemp("motion-models")
+    motion_bundle(folder, name="cardiac cine 2d")
+    monkeypatch.setenv("LATENTMOTION_MODELS", str(folder))
+
+
+@pytest.fixture
+def motion_panel(scene, motion_models):
+    """The panel of MotionModel; as `panel`."""
+    yield from _opened_panel("MotionModel")
+
+
+def _opened_panel(name):
     import slicer
 
     from Testing.SlicerHost.modules import unload_module
     from Testing.SlicerHost.signals import slot_errors
 
     slot_errors.clear()
-    load_module(Path(__file__).parents[1] / "LatentRegistration" / "LatentRegistration.py")
-    slicer.app.module_selector.selectModule("LatentRegistration")
+    load_module(Path(__file__).parents[1] / name / f"{name}.py")
+    slicer.app.module_selector.selectModule(name)
     assert slot_errors == []
-    yield slicer.modules.LatentRegistrationWidget
-    unload_module("LatentRegistration")
+    yield getattr(slicer.modules, f"{name}Widget")
+    unload_module(name)
     errors, slot_errors[:] = list(slot_errors), []
     assert errors == []
 

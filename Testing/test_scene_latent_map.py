@@ -1,5 +1,7 @@
 """Codes of cases as tables of the scene, their map as a plot, and how well groups are told apart, by the logic."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import slicer
@@ -121,10 +123,11 @@ def test_the_map_has_a_series_for_each_group_with_the_cases_names(logic, table, 
 def test_accuracies_are_those_of_the_backend_and_the_leaky_one_is_named(logic, table):
     codes = synthetic_codes()
     nodes = logic.latentMap(table, "group", "canonical", "velocities")
-    results = [f(codes.codes, codes.groups) for f in (classify, classify_leaky)]
+    principal = partial(classify, principal=10)
+    results = [f(codes.codes, codes.groups) for f in (classify, principal, classify_leaky)]
     expected = [majority(codes.groups).accuracy, *(result.accuracy for result in results)]
     np.testing.assert_allclose(column(nodes.accuracy, "Accuracy"), 100 * np.array(expected))
-    assert ["leaky" in text for text in column(nodes.accuracy, "Honest")] == [False, False, True]
+    assert ["leaky" in text for text in column(nodes.accuracy, "Honest")] == [False, False, False, True]
     np.testing.assert_allclose(column(nodes.accuracy, "From")[1], 100 * results[0].interval()[0])
 
 

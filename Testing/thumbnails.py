@@ -1,7 +1,9 @@
 """Draw the thumbnails of the sample data: ``python -m Testing.thumbnails --data FOLDER``.
 
 Writes ``LatentRegistration/Resources/Icons/Phantoms.png``, and ``Hippocampus.png`` from a data folder with ``images/``
-and ``labels/``: the sagittal slice of the fixed image that shows most of its structures, with their contours.
+and ``labels/``: the sagittal slice of the fixed image that shows most of its structures, with their contours. And
+``MotionModel/Resources/Icons/BeatingHeart.png``: the middle slice of the simulated heart, contracted, with the contours
+of both phases.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from .demo import Pair, hippocampus_pair, phantom_pair
 from .SlicerHost.application import start
 
 ICONS = Path(__file__).resolve().parents[1] / "LatentRegistration" / "Resources" / "Icons"
+HEART = Path(__file__).resolve().parents[1] / "MotionModel" / "Resources" / "Icons" / "BeatingHeart.png"
 LONGEST_SIDE = 240
 HEAD, BODY = (1.0, 0.78, 0.25), (0.35, 0.8, 1.0)
 
@@ -48,6 +51,33 @@ def draw_thumbnail(pair: Pair, path: Path) -> None:
         Image.fromarray(view.render()).save(path, optimize=True)
 
 
+def draw_heart(path: Path) -> None:
+    """Draw the simulated heart at end-systole: its left ventricle's contour there, and where that was at end-diastole."""
+    import slicer
+    from PIL import Image
+
+    from DeformationLib.cardiac_phantoms import POOL, beating_heart
+    from DeformationSceneLib.segmentations import add_segmentation
+    from DeformationSceneLib.volumes import add_volume
+    from MotionModelSceneLib.sample_data import FRAMES, SEED, SIZE, SPACING
+
+    from .SlicerHost.views import SliceView
+
+    scene = slicer.mrmlScene
+    scene.Clear(False)
+    heart = beating_heart(SEED, FRAMES, 1.0, SIZE, SPACING)
+    image = heart.frames[heart.es_frame]
+    volume = add_volume(scene, image, "Image")
+    with SliceView(scene, (LONGEST_SIDE, LONGEST_SIDE), smoothness=4) as view:
+        view.set_background(volume)
+        view.set_slice("axial")
+        for frame, colour in ((0, HEAD), (heart.es_frame, BODY)):
+            labels = heart.labels[frame]
+            part = labels.with_array((labels.array == POOL).astype(np.int16))
+            view.add_outline(add_segmentation(scene, part, f"Frame {frame}", reference_volume_node=volume), colour)
+        Image.fromarray(view.render()).save(path, optimize=True)
+
+
 def _sagittal_position(labels) -> float:
     """R of the slice that shows most of both labels."""
     areas = np.minimum(*((labels.array == label).sum(axis=(0, 1)) for label in (1, 2)))
@@ -56,12 +86,13 @@ def _sagittal_position(labels) -> float:
 
 
 def main() -> None:
-    """Draw one or both."""
+    """Draw those that there are data for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="folder with images/ and labels/ of the hippocampus set")
     arguments = parser.parse_args()
     start()
     draw_thumbnail(phantom_pair(), ICONS / "Phantoms.png")
+    draw_heart(HEART)
     if arguments.data:
         draw_thumbnail(hippocampus_pair(arguments.data), ICONS / "Hippocampus.png")
 

@@ -209,13 +209,14 @@ class MotionNetwork(nn.Module):
         Args:
             codes: ``(batch, M, D)``.
             moving: ``(batch, 1, *size)``.
-            times: ``(M,)``, slots; velocities of near times are smoothed together.
+            times: ``(M,)``, slots; velocities of neighbours are smoothed together, as many slots apart as frames
+                are on average: frames are even in time, and only their slots are not.
             finest: leave out so many of the fine scales.
         """
         batch, count = codes.shape[:2]
         levels = pyramid(moving, self.configuration.pair)
         velocities = self.decoder(codes.reshape(batch * count, -1), levels, finest)
-        weights = temporal_weights(times, self.configuration.temporal_smoothing).to(velocities[0])
+        weights = temporal_weights(evened(times), self.configuration.temporal_smoothing).to(velocities[0])
         return [
             (weights @ velocity.view(batch, count, -1)).view(batch, count, *velocity.shape[1:])
             for velocity in velocities
@@ -249,13 +250,26 @@ def _expectation(values: int) -> nn.Module:
     return nn.Sequential(nn.Linear(_CONTEXT, 2 * _CONTEXT), nn.LeakyReLU(0.1), last)
 
 
+def evened(times: Tensor) -> Tensor:
+    """Times in the order of those given, evenly from the least to the greatest."""
+    times = torch.as_tensor(times).double()
+    if len(times) < 2:
+        return times
+    steps = torch.linspace(float(times.min()), float(times.max()), len(times), dtype=torch.float64)
+    return torch.empty_like(steps).index_copy_(0, times.argsort().cpu(), steps)
+
+
 def temporal_weights(times: Tensor, deviation: float) -> Tensor:
-    """Rows of weights ``(M, M)`` of a Gaussian over times in slots, each of sum 1; the identity without smoothing."""
+    """Weights ``(M, M)`` of a Gaussian over times in slots; the identity without smoothing.
+
+    Rows have the sum 1 less what falls on the reference at time 0, whose velocity is zero: motion starts smoothly.
+    """
     times = torch.as_tensor(times).double()
     if deviation <= 0:
         return torch.eye(len(times), dtype=torch.float64, device=times.device)
     weights = torch.exp(-0.5 * ((times[:, None] - times) / deviation) ** 2)
-    return weights / weights.sum(dim=1, keepdim=True)
+    at_reference = torch.exp(-0.5 * (times / deviation) ** 2)
+    return weights / (weights.sum(dim=1) + at_reference)[:, None]
 
 
 def configuration_of(values: Mapping[str, Any]) -> MotionNetworkConfiguration:

@@ -11,7 +11,7 @@ from torch import Tensor
 from DeformationLib.progress import Progress
 from LatentRegistrationLib.velocity_network import pyramid
 
-from .motion_network import MotionNetwork, Posterior, temporal_weights
+from .motion_network import MotionNetwork, Posterior, evened, temporal_weights
 
 _VOXELS = {"cpu": 2**18, "cuda": 2**23}
 """Of frames decoded at once: a few tenths of a second, and some hundred megabytes."""
@@ -67,7 +67,7 @@ def decode_times(
     batch, count = codes.shape[:2]
     size = tuple(moving.shape[2:])
     result = torch.empty(count, batch, len(size), *size, device=device)
-    weights = temporal_weights(times, network.configuration.temporal_smoothing).to(result)
+    weights = temporal_weights(evened(times), network.configuration.temporal_smoothing).to(result)
     step = max(2, _voxels(device) // int(np.prod(size)))
     for number in range(batch):
         levels = pyramid(moving[number : number + 1].to(device), network.configuration.pair)

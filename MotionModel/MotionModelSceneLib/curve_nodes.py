@@ -117,7 +117,7 @@ def add_curves(
         title,
         time,
         _("Area ({unit})").format(unit=unit) if unit == "mm²" else _("Volume ({unit})").format(unit=unit),
-        beside_legend(index.positions),
+        beside_legend(index.positions, 0.6 if others else 0.25),
         (0.0, max(top, 1e-3)),
     )
     chart = update_chart(scene, role, axes, tables, series, beside)
@@ -125,7 +125,7 @@ def add_curves(
     return CurveNodes(chart, *found)
 
 
-def beside_legend(positions: np.ndarray, share: float = 0.25) -> tuple[float, float]:
+def beside_legend(positions: np.ndarray, share: float) -> tuple[float, float]:
     """A range for the axis of positions that leaves room for the legend, which Slicer puts into the upper right corner."""
     low, high = float(positions.min()), float(positions.max())
     return low, high + share * max(high - low, 1e-6)

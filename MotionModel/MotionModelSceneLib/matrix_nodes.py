@@ -20,12 +20,16 @@ if TYPE_CHECKING:
     from MotionModelLib.motion_matrix import MotionMatrix
 
 _MODEL = "MotionModel.Model"
-_PIXEL = 4.0
-"""Millimetres of an entry of the heat map; its rows and columns are axes of a picture, not of the body."""
+_RUNS = "MotionModel.Runs"
+_HEIGHT, _WIDTH = 200.0, 300.0
+"""Of the heat map in mm; its rows and columns are axes of a picture, not of the body."""
 
 
-def add_matrix_table(scene, role: str, name: str, matrix: MotionMatrix, beside=None):
-    """The table that the scene keeps for a role: a row for each slice and dimension of the code, a column for each slot."""
+def add_matrix_table(scene, role: str, name: str, matrix: MotionMatrix, beside=None, runs: int = 1):
+    """The table that the scene keeps for a role: a row for each slice and dimension of the code, a column for each slot.
+
+    `runs`: 2 where the rows of the frames before the reference follow those of the frames after it.
+    """
     several = matrix.deviation.ndim == 3
     rows = list(np.ndindex(matrix.mean.shape[:2]))
     columns = {
@@ -41,6 +45,7 @@ def add_matrix_table(scene, role: str, name: str, matrix: MotionMatrix, beside=N
     node = node_in_role(scene, "vtkMRMLTableNode", role, name)
     fill_table(node, columns)
     node.SetAttribute(_MODEL, matrix.model)
+    node.SetAttribute(_RUNS, str(runs))
     place_beside(node, beside)
     return node
 
@@ -51,6 +56,13 @@ def matrix_from_table(tableNode) -> MotionMatrix:
 
     if tableNode is None:
         raise InputError(_("No motion matrix is selected; select the table of a tracked sequence."))
+    if tableNode.GetAttribute(_RUNS) == "2":
+        raise InputError(
+            _(
+                "The motion matrix '{name}' has two parts, for the frames before and after the reference: transport the "
+                "motion of the series itself."
+            ).format(name=tableNode.GetName())
+        )
     table = tableNode.GetTable()
     columns = [table.GetColumnName(number) for number in range(table.GetNumberOfColumns())]
     slots = sum(column.startswith("slot_") for column in columns)
@@ -77,10 +89,11 @@ def add_heat_map(scene, role: str, name: str, matrix: MotionMatrix, beside=None)
     """
     node = node_in_role(scene, "vtkMRMLScalarVolumeNode", role, name)
     values = matrix.mean.astype(np.float32)
-    size = np.asarray(values.shape[::-1])
-    origin = -_PIXEL * (size - 1) / 2
-    origin[2] = FAR_BELOW_MM
-    update_volume(node, Image(values, (_PIXEL,) * 3, tuple(origin)))
+    spacing = (_WIDTH / values.shape[2], _HEIGHT / values.shape[1], 10.0)
+    update_volume(node, Image(values, spacing, (-_WIDTH / 2, -_HEIGHT / 2, FAR_BELOW_MM)))
+    node.SetDescription(
+        _("Slots of time from left to right, dimensions of the code downwards, a slice for each sequence")
+    )
     if node.GetDisplayNode() is None:
         node.CreateDefaultDisplayNodes()
     display = node.GetDisplayNode()

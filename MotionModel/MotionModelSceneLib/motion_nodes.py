@@ -33,23 +33,23 @@ class MotionNodes:
 
     Attributes:
         browser: the sequence browser that plays them.
+        frames: the frames themselves, where they were no sequence before.
         transform: grid transform from each frame to the reference (FromParent): the reference's volume or segmentation
             put under it moves as the series does.
         segmentation: the reference's segmentation (or label map volume) carried to each frame.
         warped: the reference image carried to each frame.
         compensated: each frame with its motion undone.
         jacobian: change of volume of the tissue since the reference, on the reference's grid.
-        frames: the frames themselves, where they were no sequence before.
         sequences: the sequence node of each of them, by these names.
     """
 
     browser: object = None
+    frames: object = None
     transform: object = None
     segmentation: object = None
     warped: object = None
     compensated: object = None
     jacobian: object = None
-    frames: object = None
     sequences: dict[str, object] = field(default_factory=dict)
 
     def proxies(self) -> dict[str, object]:
@@ -219,6 +219,7 @@ def _add_proxies(scene, frames: MotionFrames, name: str, volumeNode, structureNo
     if frames.segmentation:
         title = unique_name(scene, _("{structure} tracked").format(structure=structureNode.GetName()))
         nodes.segmentation = add_layers(structureNode, frames.segmentation[0], title, None)
+        _show_contours(nodes.segmentation)
     volumes = {
         "warped": _("{name} reference moved"),
         "compensated": _("{name} motion undone"),
@@ -236,6 +237,14 @@ def _add_proxies(scene, frames: MotionFrames, name: str, volumeNode, structureNo
     for key, node in nodes.proxies().items():
         place_beside(node, structureNode if key == "segmentation" else beside)
     return nodes
+
+
+def _show_contours(node) -> None:
+    """Contours that leave the moving anatomy to be seen."""
+    display = node.GetDisplayNode()
+    if display is not None and display.IsA("vtkMRMLSegmentationDisplayNode"):
+        display.SetOpacity2DFill(0.15)
+        display.SetSliceIntersectionThickness(2)
 
 
 def _update(nodes: MotionNodes, frames: MotionFrames, number: int, structureNode, volumeNode) -> None:

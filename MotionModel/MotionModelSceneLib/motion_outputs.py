@@ -150,6 +150,8 @@ class MotionOutputs:
         self._heart = heart_labels(structureNode, self.layers, self._parts) if self.layers else None
         self._frames = MotionFrames()
         self.nodes = TrackingNodes()
+        if self._parts.pool is not None:
+            self.nodes.pool = find_part(structureNode, self.layers, self._parts.pool)[1]
 
     @property
     def mask(self) -> Image | None:
@@ -167,7 +169,8 @@ class MotionOutputs:
             return
         if "curves" in self._outputs:
             nodes.volumes = measure_volumes(motion, self.layers, progress.part(0.6, 0.8), self._frames.displacement)
-            nodes.pool = self._pool(nodes.volumes.labels)
+            if nodes.pool is None and len(nodes.volumes.labels) == 1:
+                nodes.pool = nodes.volumes.labels[0]
         if "strain" in self._outputs and self._parts.complete:
             self._measure_strain(motion, progress.part(0.8, 1.0))
         elif "strain" in self._outputs and (self._parts.pool or self._parts.myocardium):
@@ -220,7 +223,9 @@ class MotionOutputs:
         matrix = nodes.result.matrix
         if "matrix" in self._outputs and matrix is not None:
             title = _("{name} motion matrix").format(name=name)
-            nodes.matrix_table = add_matrix_table(scene, f"{role}/matrix", title, matrix, beside)
+            times = nodes.result.times
+            runs = 2 if (times < 0).any() and (times > 0).any() else 1
+            nodes.matrix_table = add_matrix_table(scene, f"{role}/matrix", title, matrix, beside, runs)
             title = _("{name} motion heat map").format(name=name)
             nodes.heat_map = add_heat_map(scene, f"{role}/heat-map", title, matrix, beside)
         # The scene holds it all now.
@@ -247,12 +252,6 @@ class MotionOutputs:
             except InputError:
                 continue
         return HeartParts(**found)
-
-    def _pool(self, labels: tuple[int, ...]) -> int | None:
-        """The label, in the layers, of the pool, or of the only part."""
-        if self._parts.pool is not None:
-            return find_part(self.structure, self.layers, self._parts.pool)[1]
-        return labels[0] if len(labels) == 1 else None
 
     def _measure_strain(self, motion: Motion, progress: Progress) -> None:
         from MotionModelLib.heart_axes import HeartLabels

@@ -17,6 +17,7 @@ from DeformationSceneLib.messages import error_sentence, errors_shown, show_erro
 class _Button:
     widget: object
     text: str
+    tip: str
     start: Callable[[], None]
     reason: Callable[[], str]
 
@@ -42,7 +43,7 @@ class PanelWork:
             start: called when it is clicked; calls `run`. What it raises becomes a dialog.
             reason: what speaks against it, a sentence; empty where nothing does.
         """
-        entry = _Button(button, button.text, start, reason)
+        entry = _Button(button, button.text, button.toolTip, start, reason)
         self._buttons.append(entry)
         button.connect("clicked(bool)", lambda _checked=False: self._onClicked(entry))
 
@@ -102,7 +103,7 @@ class PanelWork:
             button, reason = entry.widget, "" if self.running else entry.reason()
             button.text = _("Cancel") if self.running and entry is self._working else entry.text
             if not self.running:
-                button.enabled, button.toolTip = not reason, reason
+                button.enabled, button.toolTip = not reason, reason or entry.tip
             elif entry is self._working:
                 button.enabled, button.toolTip = True, _("Stop; the scene stays as it is")
             else:

@@ -14,7 +14,7 @@ from DeformationSceneLib.slice_views import bring_into_views
 from DeformationSceneLib.structure_parts import part_names
 
 from .heart_parts import guess_parts
-from .side_by_side import show_picture
+from .picture_window import PictureWindow
 
 _MODES = {"arrows": "VIS_MODE_GLYPH", "grid": "VIS_MODE_GRID", "contours": "VIS_MODE_CONTOUR"}
 _FILL = 0.2
@@ -27,11 +27,13 @@ class ResultList:
     def __init__(self, comboBox, button):
         self._comboBox, self._button = comboBox, button
         self._entries: list[tuple[str, object]] = []
+        self._window = PictureWindow()
         button.connect("clicked(bool)", lambda _checked: self.showChosen())
         self.fill(None)
 
     def fill(self, nodes) -> None:
         """List what there is of a result (`TrackingNodes`); None for nothing."""
+        self._window.close()
         self._entries = [] if nodes is None else [entry for entry in _entries(nodes) if entry[1] is not None]
         self._comboBox.clear()
         for title, _node in self._entries:
@@ -51,7 +53,7 @@ class ResultList:
             elif node.IsA("vtkMRMLPlotChartNode"):
                 show_chart(node)
             else:
-                show_picture(node)
+                self._window.show(node)
 
 
 def set_motion_display(transformNode, display: str) -> None:

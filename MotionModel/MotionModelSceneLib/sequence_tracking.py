@@ -112,6 +112,8 @@ class SequenceTracking:
             nodes = outputs.add(scene, setting, display, error.curves if error is not None else None)
             if series.browser is None and series.sequence is not None:
                 nodes.browser.AddSynchronizedSequenceNode(series.sequence)
+                # The first, so that the browser stands for this series.
+                nodes.browser.SetAndObserveMasterSequenceNodeID(series.sequence.GetID())
             if error is not None:
                 nodes.error_chart, nodes.error_table = add_completion_error(
                     scene, f"{role}/error", series.name, error, series.index, beside

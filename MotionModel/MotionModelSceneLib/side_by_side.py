@@ -1,4 +1,4 @@
-"""Two motions, or a motion and a picture, beside each other in two slice views of the module's own layout."""
+"""Two motions beside each other in two slice views of the module's own layout."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RIGHT = "Motion"
 
 _LEFT = "Red"
 _DESCRIPTION = """
-<layout type="horizontal" split="true">
+<layout type="horizontal">
  <item><view class="vtkMRMLSliceNode" singletontag="Red">
   <property name="orientation" action="default">Axial</property>
   <property name="viewlabel" action="default">R</property>
@@ -32,17 +32,16 @@ _DESCRIPTION = """
 
 @dataclass(frozen=True)
 class Shown:
-    """What one view shows: the volume that a browser plays, a structure that moves with it, its transform."""
+    """What one view shows: the volume that a browser plays, and a structure that moves with it."""
 
     browser: object
     volume: object
     segmentation: object = None
-    transform: object = None
 
     @property
     def exists(self) -> bool:
         """Whether its nodes are in the scene."""
-        nodes = (self.browser, self.volume, self.segmentation, self.transform)
+        nodes = (self.browser, self.volume, self.segmentation)
         return all(node is None or node.GetScene() is not None for node in nodes)
 
 
@@ -73,6 +72,7 @@ class SideBySide:
     def __init__(self):
         self._playback: PairedPlayback | None = None
         self._layout: int | None = None
+        self._background = ""
         self._before: list[tuple] = []
 
     def show(self, left: Shown, right: Shown) -> None:
@@ -83,21 +83,23 @@ class SideBySide:
         if manager is not None:
             if self._layout is None:
                 self._layout = manager.layout
+                self._background = _composite(manager, _LEFT).GetBackgroundVolumeID() or ""
             show_layout(manager)
-            grid = _is_visible(right.transform)
             self._hide_all_but((left, right))
             for name, one in ((_LEFT, left), (RIGHT, right)):
-                _show_in_view(manager.sliceWidget(name).sliceLogic(), one, grid)
+                _show_in_view(manager.sliceWidget(name).sliceLogic(), one)
         if left.browser is not None and left.browser is not right.browser:
             self._playback = PairedPlayback(right.browser, left.browser)
 
     def hide(self) -> None:
-        """Show the layout and the structures that were there before."""
+        """Show the layout, the image and the structures that were there before."""
         self._stop()
         self._restore()
         manager, before = slicer.app.layoutManager(), self._layout
         self._layout = None
         if manager is not None and before is not None:
+            if slicer.mrmlScene.GetNodeByID(self._background) is not None:
+                _composite(manager, _LEFT).SetBackgroundVolumeID(self._background)
             manager.setLayout(before)
 
     def forget(self) -> None:
@@ -112,8 +114,11 @@ class SideBySide:
             self._playback = None
 
     def _hide_all_but(self, pair) -> None:
-        """Both motions lie in the same space: structures and grids of others would be drawn over them."""
-        shown = {node for one in pair for node in (one.segmentation, one.transform) if node is not None}
+        """Both motions lie in the same space: structures and grids of others would be drawn over them.
+
+        The grids of the two as well, since slice views go on drawing transforms that are limited to another view later on.
+        """
+        shown = {one.segmentation for one in pair}
         for kind in ("vtkMRMLSegmentationNode", "vtkMRMLTransformNode"):
             for node in slicer.util.getNodesByClass(kind):
                 display = node.GetDisplayNode()
@@ -139,17 +144,8 @@ def show_layout(manager) -> None:
     manager.setLayout(LAYOUT)
 
 
-def show_picture(volumeNode) -> None:
-    """Show a picture, which lies in an axial plane, in the right one of the two views; the left one goes on as it is."""
-    manager = slicer.app.layoutManager()
-    if manager is None:
-        return
-    show_layout(manager)
-    logic = manager.sliceWidget(RIGHT).sliceLogic()
-    _show_volume(logic, volumeNode)
-    logic.GetSliceNode().SetOrientation("Axial")
-    logic.SetSliceOffset(0.0)
-    logic.FitSliceToAll()
+def _composite(manager, view: str):
+    return manager.sliceWidget(view).sliceLogic().GetSliceCompositeNode()
 
 
 def _show_volume(logic, volumeNode) -> None:
@@ -160,7 +156,7 @@ def _show_volume(logic, volumeNode) -> None:
     composite.SetLabelVolumeID(None)
 
 
-def _show_in_view(logic, shown: Shown, grid: bool) -> None:
+def _show_in_view(logic, shown: Shown) -> None:
     _show_volume(logic, shown.volume)
     slice_node = logic.GetSliceNode()
     slice_node.RotateToVolumePlane(shown.volume)
@@ -168,13 +164,7 @@ def _show_in_view(logic, shown: Shown, grid: bool) -> None:
     shown.volume.GetRASBounds(bounds)
     slice_node.JumpSliceByOffsetting(*((bounds[axis] + bounds[axis + 1]) / 2 for axis in (0, 2, 4)))
     logic.FitSliceToAll()
-    for node, visible in ((shown.segmentation, True), (shown.transform, grid)):
-        display = node.GetDisplayNode() if node is not None else None
-        if display is not None:
-            display.SetViewNodeIDs([slice_node.GetID()])
-            display.SetVisibility(visible)
-
-
-def _is_visible(node) -> bool:
-    display = node.GetDisplayNode() if node is not None else None
-    return display is not None and bool(display.GetVisibility())
+    display = shown.segmentation.GetDisplayNode() if shown.segmentation is not None else None
+    if display is not None:
+        display.SetViewNodeIDs([slice_node.GetID()])
+        display.SetVisibility(True)

@@ -134,7 +134,7 @@ class SimulateSection:
         image, segmentation = parameters.simulateImage, parameters.simulateSegmentation
         random = parameters.simulateOrigin.value == "prior"
         seed = parameters.simulateSeed if random else None
-        simulation = MotionSimulation(image, segmentation, parameters.simulateFrames, seed)
+        simulation = MotionSimulation(image, segmentationNode=segmentation, frames=parameters.simulateFrames, seed=seed)
 
         def sentence(nodes):
             return "\n".join(filter(None, (_moving_sentence(nodes), fraction_sentence(nodes.volumes, segmentation))))
@@ -151,15 +151,14 @@ class SimulateSection:
         transport = MotionTransport(
             source.cine,
             image,
-            source.reference,
-            source.segmentation,
-            segmentation,
+            referenceIndex=source.reference,
+            sourceSegmentationNode=source.segmentation,
+            targetSegmentationNode=segmentation,
             motion=tracked.result if tracked is not None else None,
         )
         left = None
         if series.volume is not None:
-            moving = (tracked.segmentation, tracked.transform) if tracked is not None else ()
-            left = Shown(series.browser, series.volume, *moving)
+            left = Shown(series.browser, series.volume, tracked.segmentation if tracked is not None else None)
 
         def sentence(nodes):
             before = main_fraction(nodes.source_volumes, source.segmentation)
@@ -212,9 +211,7 @@ class SimulateSection:
             self._sides.hide()
         elif nodes is not None and self._left is not None:
             with errors_shown(_("Side by side")):
-                self._sides.show(
-                    self._left, Shown(nodes.browser, nodes.motion.warped, nodes.segmentation, nodes.transform)
-                )
+                self._sides.show(self._left, Shown(nodes.browser, nodes.motion.warped, nodes.segmentation))
 
 
 def _moving_sentence(nodes) -> str:

@@ -88,7 +88,7 @@ class TrackSection:
         parameters = self._parameters
         self._models.choose(parameters.model)
         series = self._series(parameters.cine)
-        self._play(series.browser if series is not None else None)
+        self._play(self._playing(series))
         self.ui.useCurrentFrameButton.enabled = series is not None and series.browser is not None
         self._showAppearance()
         self._work.update()
@@ -111,6 +111,7 @@ class TrackSection:
         """The panel goes away."""
         self._work.abandon()
         self._play(None)
+        self._forget()
 
     # Choices
 
@@ -172,9 +173,16 @@ class TrackSection:
     def _replaced(self):
         """The result that the next one takes the place of: of the same sequence."""
         series = self._series(self._parameters.cine)
-        if self._nodes is None or series is None or self._nodes.browser is not series.browser:
-            return None
-        return self._nodes
+        return self._nodes if self._is_tracked(series) else None
+
+    def _is_tracked(self, series: Series | None) -> bool:
+        return self._nodes is not None and series is not None and series.node is self._tracked[0]
+
+    def _playing(self, series: Series | None):
+        """What plays a series: its own browser, or that of the result of a series without one."""
+        if series is None or series.browser is not None:
+            return series.browser if series is not None else None
+        return self._nodes.browser if self._is_tracked(series) else None
 
     # Result
 

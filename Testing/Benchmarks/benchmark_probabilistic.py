@@ -25,8 +25,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from DeformationLib.cardiac_phantoms import beating_heart
+from DeformationLib.devices import has_fast_bfloat16
 from LatentRegistrationLib import velocity_objective
-from LatentRegistrationLib.model import has_fast_bfloat16
 from LatentRegistrationLib.pair_grid import PairGrid
 from LatentRegistrationLib.probabilistic_model import ProbabilisticModel
 from LatentRegistrationLib.velocity_network import VelocityNetwork, VelocityNetworkConfiguration

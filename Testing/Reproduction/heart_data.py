@@ -52,7 +52,7 @@ def hearts(folder: str | Path, validation: bool | None = None) -> list[Heart]:
         with open(index, newline="", encoding="utf-8") as stream:
             known = {row["patient"]: row["spacing_known"] == "True" for row in csv.DictReader(stream)}
     cases = [case for case in find_cine_cases(folder) if validation is None or validates(case.name) == validation]
-    return [_heart(read_cine(case), known.get(case.name, False)) for case in cases]
+    return [heart_of(read_cine(case), known.get(case.name, False)) for case in cases]
 
 
 def validates(name: str) -> bool:
@@ -60,7 +60,14 @@ def validates(name: str) -> bool:
     return int("".join(letter for letter in name if letter.isdigit())) % VALIDATION == 0
 
 
-def _heart(cine: Cine, spacing_known: bool) -> Heart:
+def validation_cines(folder: str | Path) -> list[Cine]:
+    """Whole series of the patients that no training has seen; those without both label maps are left out."""
+    cines = [read_cine(case) for case in find_cine_cases(folder) if validates(case.name)]
+    return [cine for cine in cines if {cine.ed_frame, cine.es_frame} <= set(cine.labels)]
+
+
+def heart_of(cine: Cine, spacing_known: bool = False) -> Heart:
+    """The two labelled frames of a series."""
     fixed, moving = cine.es_frame, cine.ed_frame
     return Heart(
         cine.name,

@@ -34,6 +34,7 @@ from . import (
 from .application_logics import make_application_logic, make_module_logics
 from .pyside import QtCore, QtGui, QtWidgets
 from .qt_module import make_qt_module
+from .sequence_playback import SequencePlayback
 from .signals import StandInSignal, keep_observer_errors
 from .stand_in import cpp_property, not_covered, stand_in
 from .subject_hierarchy import SubjectHierarchyKeeper
@@ -66,6 +67,7 @@ class qSlicerApplication(QtWidgets.QApplication):
     _application_logic = None
     _module_logics = None
     _subject_hierarchy = None
+    _sequence_playback = None
     _layout_manager = None
     _module_manager = None
     _settings = None
@@ -87,6 +89,7 @@ class qSlicerApplication(QtWidgets.QApplication):
         self._application_logic = make_application_logic(self._scene, self._temporary_path)
         self._module_logics = make_module_logics(self._application_logic, self._scene)
         self._subject_hierarchy = SubjectHierarchyKeeper(self._scene)
+        self._sequence_playback = SequencePlayback(self._scene, self._module_logics["Sequences"], self)
         self._module_manager = modules.qSlicerModuleManager(self)
         self.module_selector = modules.qSlicerModuleSelectorToolBar(self)
 

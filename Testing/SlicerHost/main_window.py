@@ -17,6 +17,7 @@ _LAYOUTS = (
     ("four-up", "Four-Up", _LAYOUT.SlicerLayoutFourUpView),
     ("four-up-table", "Four-Up Table", _LAYOUT.SlicerLayoutFourUpTableView),
     ("four-up-plot", "Four-Up Plot", _LAYOUT.SlicerLayoutFourUpPlotView),
+    ("side-by-side", "Side by side", _LAYOUT.SlicerLayoutSideBySideView),
     ("3d", "3D only", _LAYOUT.SlicerLayoutOneUp3DView),
     ("red", "Red slice only", _LAYOUT.SlicerLayoutOneUpRedSliceView),
     ("yellow", "Yellow slice only", _LAYOUT.SlicerLayoutOneUpYellowSliceView),

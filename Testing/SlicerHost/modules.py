@@ -261,6 +261,7 @@ def load_module(path: str | Path) -> qSlicerScriptedLoadableModule:
     path = Path(path).resolve()
     if path.stem in _modules:
         return _modules[path.stem]
+    _find_other_modules(path)
     source = _python_module(str(path))
     module = qSlicerScriptedLoadableModule(str(path))
     module._python = getattr(source, path.stem)(module)
@@ -297,6 +298,14 @@ def unload_module(name: str) -> None:
 def _register(name: str, module: QtCore.QObject) -> None:
     _modules[name] = module
     setattr(slicer.modules, name.lower(), module)
+
+
+def _find_other_modules(path: Path) -> None:
+    """Put the folders of the modules beside this one on Python's path: Slicer does so for all before it loads the first."""
+    for other in sorted(path.parents[1].glob("*/CMakeLists.txt")):
+        folder = other.parent
+        if (folder / f"{folder.name}.py").is_file() and str(folder) not in sys.path:
+            sys.path.append(str(folder))
 
 
 def _python_module(path: str) -> types.ModuleType:

@@ -33,8 +33,6 @@ _REFUSED = (
     "qMRMLSegmentEditorWidget",
     "qMRMLSegmentSelectorWidget",
     "qMRMLSegmentsTableView",
-    "qMRMLSequenceBrowserPlayWidget",
-    "qMRMLSequenceBrowserSeekWidget",
     "qMRMLSliceControllerWidget",
     "qMRMLSliceInformationWidget",
     "qMRMLSliceView",
@@ -142,6 +140,11 @@ class qSlicerWidget(_HasScene, QtWidgets.QWidget):
 
 def widget_classes() -> dict[str, type]:
     """The stand-ins by name."""
+    from .sequence_widgets import (
+        qMRMLSequenceBrowserPlayWidget,
+        qMRMLSequenceBrowserSeekWidget,
+    )  # derived from qMRMLWidget
+
     classes = (
         qMRMLWidget,
         qMRMLCollapsibleButton,
@@ -149,6 +152,8 @@ def widget_classes() -> dict[str, type]:
         qMRMLSpinBox,
         qMRMLRangeWidget,
         qMRMLNodeComboBox,
+        qMRMLSequenceBrowserPlayWidget,
+        qMRMLSequenceBrowserSeekWidget,
         qSlicerWidget,
     )
     return {cls.__name__: cls for cls in classes}
