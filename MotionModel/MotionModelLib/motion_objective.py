@@ -15,7 +15,7 @@ from DeformationLib.similarity import masked_mean, soft_dice_loss
 from LatentRegistrationLib.velocity_network import pyramid
 from LatentRegistrationLib.velocity_objective import symmetric_correlation
 
-from .motion_network import MotionNetwork
+from .motion_network import MotionNetwork, evened, temporal_weights
 
 Similarity = Literal["correlation", "squares"]
 
@@ -32,6 +32,8 @@ class MotionLossWeights:
         window: of the local correlation, voxels along the finest axis.
         overlap: soft Dice of the labels at the finest scale, relative to one scale's similarity.
         folding: Jacobian determinants below a tenth at the finest scale, relative likewise.
+        transport: difference of what becomes of the labels' volumes under a subject's motion, in itself and in another
+            subject; relative likewise.
     """
 
     similarity: Similarity = "correlation"
@@ -40,6 +42,7 @@ class MotionLossWeights:
     window: int = 9
     overlap: float = 0.0
     folding: float = 0.0
+    transport: float = 0.0
 
 
 class SequenceBatch(NamedTuple):
@@ -54,6 +57,7 @@ class SequenceBatch(NamedTuple):
         compared: ``(M,)``, which frames are decoded and compared, in the order of time.
         labels: of the reference, ``(B, L, *size)``, or None.
         frame_labels: of some compared frames, by position in ``compared``.
+        other: reference of another subject and its labels, ``(B, 1 + L, *size)``, to which the motion is transported.
     """
 
     moving: Tensor
@@ -64,6 +68,7 @@ class SequenceBatch(NamedTuple):
     compared: Tensor
     labels: Tensor | None = None
     frame_labels: dict[int, Tensor] | None = None
+    other: Tensor | None = None
 
 
 class MotionObjective(nn.Module):
@@ -103,6 +108,9 @@ class MotionObjective(nn.Module):
         if weights.overlap > 0 and batch.labels is not None and batch.frame_labels:
             overlap = self._overlap(velocities[0], batch)
             loss, terms["overlap"] = loss + weights.overlap * overlap, overlap.item()
+        if weights.transport > 0 and batch.other is not None and batch.frame_labels:
+            astray = self._astray(matrix, times, batch)
+            loss, terms["transport"] = loss + weights.transport * astray, astray.item()
         if weights.folding > 0:
             velocity = velocities[0].flatten(0, 1)
             folding = folding_penalty(exponential(torch.cat([velocity, -velocity]), pair.squarings))
@@ -131,3 +139,28 @@ class MotionObjective(nn.Module):
             warped = warp(reference, displacement, padding="zeros")
             losses.append(soft_dice_loss(*(part.movedim(0, 1)[None] for part in (target, warped))))
         return torch.stack(losses).mean()
+
+    def _astray(self, matrix: Tensor, times: Tensor, batch: SequenceBatch) -> Tensor:
+        """Mean difference, over labels, of the shares of their volume that motion leaves, there and in the other subject.
+
+        Codes are smoothed over time instead of velocities, so that one frame has to be decoded and not its neighbours.
+        """
+        network, pair = self.network, self.network.configuration.pair
+        finest = max(self.finest, pair.finest)
+        weights = temporal_weights(evened(times), network.configuration.temporal_smoothing)
+        codes = weights.to(matrix) @ network.codes_at(matrix, times)
+        moving, labels = batch.other[:, :1], pyramid(batch.other[:, 1:], pair, finest)[-1]
+        losses = []
+        for position, target in batch.frame_labels.items():
+            left = volumes(target) / volumes(batch.labels).clamp_min(1.0)
+            velocity = network.decoder(codes[:, position].contiguous(), pyramid(moving, pair), finest)[0]
+            warped = warp(labels, exponential(velocity, pair.squarings), padding="zeros")
+            there = volumes(warped) / volumes(labels).clamp_min(1.0)
+            known = (volumes(batch.labels) > 1) & (volumes(labels) > 1)
+            losses.append(masked_mean((there - left).abs(), known))
+        return torch.stack(losses).mean()
+
+
+def volumes(labels: Tensor) -> Tensor:
+    """Voxels of each label ``(L,)`` in indicators ``(B, L, *size)``, slices of a case together."""
+    return labels.movedim(1, 0).flatten(1).sum(1)

@@ -40,6 +40,7 @@ def request_from_options(options: argparse.Namespace, command: str) -> MotionReq
         window=options.window,
         overlap=options.overlap_weight,
         folding=options.folding_weight,
+        transport=options.transport_weight,
     )
     return MotionRequest(
         images=Path(options.images),

@@ -179,10 +179,25 @@ class MotionTrainingRun(TrainingRun):
             given=request.dropout.draw(len(images), len(order) - 1, generator).to(device),
             compared=compared,
             labels=labels.get(0),
+            other=self._other(case, slices, generator) if labels and request.weights.transport > 0 else None,
             frame_labels={
                 place: labels[frame + 1] for place, frame in enumerate(compared.tolist()) if frame + 1 in labels
             },
         )
+
+    def _other(self, case: int, slices: Tensor, generator: torch.Generator) -> Tensor | None:
+        """Reference of another training case and its labels, in slices at the same shares of the way through the stack."""
+        data, request = self.data, self.request
+        others = [c for c in self.training if c != case and (c, data.references[c][0]) in data.labels]
+        if not others:
+            return None
+        other = others[int(torch.randint(0, len(others), (), generator=generator))]
+        frame, count = data.references[other][0], data.frames[other].shape[1]
+        places = ((slices + 0.5) * count / data.frames[case].shape[1] - 0.5).round().long().clamp(0, count - 1)
+        image = data.frames[other][frame][places].float()[:, None]
+        labels = data.indicators(other, frame)[:, places].movedim(0, 1)
+        image, labels = augment_pair(image, labels, self.grid.spacing, request.augmentation, generator)
+        return torch.cat([image, labels], dim=1).to(request.options.device)
 
     def _slices(self, case: int, generator: torch.Generator) -> Tensor:
         count = self.data.frames[case].shape[1]

@@ -118,6 +118,7 @@ def build_parser() -> argparse.ArgumentParser:
     losses.add_argument("--similarity-variance", type=float, default=0.0045, help="of the squared differences")
     losses.add_argument("--likelihood-weight", type=float, default=20000.0, help="against the motion matrix's prior")
     losses.add_argument("--overlap-weight", type=float, default=0.0, help="soft Dice of the labels")
+    losses.add_argument("--transport-weight", type=float, default=0.0, help="volumes under motion in another subject")
     losses.add_argument("--folding-weight", type=float, default=0.0, help="negative Jacobian determinants")
 
     add_augmentation_options(parser, DEFAULTS)

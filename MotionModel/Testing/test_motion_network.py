@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from DeformationLib.errors import InputError
+from DeformationLib.fields import exponential, warp
 from LatentRegistrationLib.velocity_network import VelocityNetwork, VelocityNetworkConfiguration
 from MotionModelLib.kernels import SquaredExponentialKernel
 from MotionModelLib.motion_network import (
@@ -15,7 +16,7 @@ from MotionModelLib.motion_network import (
     evened,
     temporal_weights,
 )
-from MotionModelLib.motion_objective import MotionLossWeights, MotionObjective, SequenceBatch
+from MotionModelLib.motion_objective import MotionLossWeights, MotionObjective, SequenceBatch, volumes
 from MotionModelLib.motion_training import _as_lists
 from MotionModelLib.warm_start import flattened, motion_weights
 
@@ -196,6 +197,7 @@ def batch_of(seed=0, count=4):
         compared=torch.tensor([1, 2, 3]),
         labels=labels,
         frame_labels={1: labels.flip(0)},
+        other=torch.cat([moving.flip(2), labels.flip(2)], dim=1),
     )
 
 
@@ -203,7 +205,7 @@ def batch_of(seed=0, count=4):
 @pytest.mark.parametrize("similarity", ["correlation", "squares"])
 def test_gradient_of_the_loss_by_finite_differences(prior, similarity):
     net = network(prior).double()
-    weights = MotionLossWeights(similarity, 300.0, window=5, overlap=0.5, folding=0.3)
+    weights = MotionLossWeights(similarity, 300.0, window=5, overlap=0.5, folding=0.3, transport=0.4)
     objective = MotionObjective(net, weights)
     batch = batch_of()
 
@@ -259,3 +261,20 @@ def test_a_training_step_lowers_the_loss():
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < losses[0]
+
+
+def test_motion_that_keeps_its_effect_elsewhere_has_no_transport_loss():
+    net = network(temporal_smoothing=0.0).double()
+    objective = MotionObjective(net, MotionLossWeights("squares", 1e9, transport=1.0))
+    batch = batch_of()
+    matrix = net.matrix(net.encode(batch.frames, batch.moving, batch.slots - 1, batch.given))
+    times = batch.slots[batch.compared]
+    velocity = net.decode(net.codes_at(matrix, times), batch.moving, times)[0][:, 1]
+    # Its own labels as this motion leaves them, and itself as the other subject.
+    moved = warp(batch.labels, exponential(velocity, 4), padding="zeros")
+    itself = torch.cat([batch.moving, batch.labels], dim=1)
+    same = batch._replace(frame_labels={1: moved}, other=itself)
+    assert float(objective._astray(matrix, times, same).detach()) == pytest.approx(0.0, abs=1e-6)
+    halved = same._replace(frame_labels={1: 0.5 * moved})
+    expected = 0.5 * (volumes(moved) / volumes(batch.labels)).mean()
+    assert float(objective._astray(matrix, times, halved).detach()) == pytest.approx(float(expected.detach()), rel=1e-5)

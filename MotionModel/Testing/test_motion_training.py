@@ -69,15 +69,34 @@ def test_slices_over_time_become_a_model_that_tracks(command, patients, tmp_path
     words = f"--images {patients} --output {tmp_path / 'out'} {FLAT} --prior {prior} --name tiny --seed 3 {TINY}"
     assert (
         command.main(
-            [*words.split(), "--overlap-weight", "1", "--slices", "2", "--sub-sequence", "3", "--heart", "3,2,1"]
+            [
+                *words.split(),
+                "--overlap-weight",
+                "1",
+                "--transport-weight",
+                "1",
+                "--slices",
+                "2",
+                "--sub-sequence",
+                "3",
+                "--heart",
+                "3,2,1",
+            ]
         )
         == 0
     )
     rows = log_of(tmp_path / "out")
     assert len(rows) == 2
-    assert {"kl", "similarity_2", "overlap", "score", "completed", "temporal_gradient", "ejection_error"} <= set(
-        rows[0]
-    )
+    assert {
+        "kl",
+        "similarity_2",
+        "overlap",
+        "transport",
+        "score",
+        "completed",
+        "temporal_gradient",
+        "ejection_error",
+    } <= set(rows[0])
     assert all(np.isfinite(float(value)) for row in rows for value in row.values() if value)
     card = read_card(tmp_path / "out" / "model")
     assert card["model"]["class"] == "MotionNetwork"
