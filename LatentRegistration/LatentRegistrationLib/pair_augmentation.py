@@ -1,4 +1,4 @@
-"""Random changes of a pair of training images: the same one in space for both, as if another body had moved alike."""
+"""Random changes of a pair of training images: of two frames the same one in space, as if another body had moved alike."""
 
 from __future__ import annotations
 
@@ -32,6 +32,25 @@ def augment_pair(
     positions = _random_positions(images.shape[0], tuple(images.shape[2:]), spacing, settings, generator)
     images = change_intensities(images, spacing, settings, generator)
     return sample(images, positions), sample(others, positions, padding="zeros")
+
+
+def augment_apart(
+    images: Tensor, others: Tensor, spacing: Sequence[float], settings: Augmentation, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Change fixed and moving images of different subjects each in its own way; arguments as in `augment_pair`.
+
+    Args:
+        images: ``(batch, 2, *size)``, fixed and moving.
+        others: ``(batch, 1 + 2 L, *size)``: a mask of both, then the labels of the fixed and of the moving image.
+    """
+    mask, fixed_labels, moving_labels = others.split([1, *[others.shape[1] // 2] * 2], dim=1)
+    parts = [
+        augment_pair(images[:, channel : channel + 1], torch.cat([mask, labels], dim=1), spacing, settings, generator)
+        for channel, labels in enumerate((fixed_labels, moving_labels))
+    ]
+    changed = [part[1] for part in parts]
+    both = torch.cat([changed[0][:, :1] * changed[1][:, :1], *(part[:, 1:] for part in changed)], dim=1)
+    return torch.cat([part[0] for part in parts], dim=1), both
 
 
 def change_intensities(

@@ -5,10 +5,10 @@ Needs no torch until it makes a tensor.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -48,6 +48,11 @@ class PairGrid:
             raise InputError(f"The lengths {self.size} and spacings {self.spacing} of a network grid must be positive.")
         if self.frame not in get_args(Frame):
             raise InputError(f"The axes of a network grid follow the 'patient' or the 'image', not '{self.frame}'.")
+
+    @classmethod
+    def of_card(cls, entry: Mapping[str, Any], frame: Frame) -> PairGrid:
+        """The grid of a model's card; ``frame`` where the card says nothing of it."""
+        return cls(tuple(entry["size"]), tuple(map(float, entry["spacing_mm"])), entry.get("frame", frame))
 
     @property
     def dimension(self) -> int:

@@ -12,7 +12,7 @@ from DeformationLib.fields import exponential, jacobian_determinant, resize_fiel
 from DeformationLib.similarity import masked_mean
 
 from .pairs import PairBatch, PairSet
-from .structures import POOL, structure_dice
+from .structures import structure_dice
 from .velocity_network import VelocityNetwork
 from .velocity_objective import kl_divergence, local_correlation
 
@@ -56,11 +56,9 @@ def validate_pairs(
         size = tuple(network.configuration.size)
         displacement = resize_field(exponential(velocity.float(), VALIDATION_SQUARINGS), size).cpu()
         row = _scores(batch, displacement, data.label_values, structures)
-        row |= _regularity(displacement, network.configuration.spacing)
+        row |= regularity(displacement, network.configuration.spacing)
         rows.append(row | {"kl": float(kl_divergence(mean, log_variance))})
-    result = {name: float(np.nanmean([row[name] for row in rows])) for name in rows[0]}
-    result["score_sd"] = float(np.nanstd([row["score"] for row in rows]))
-    return {name: round(value, 5) for name, value in result.items()}
+    return mean_scores(rows)
 
 
 def _scores(
@@ -68,24 +66,50 @@ def _scores(
 ) -> dict[str, float]:
     if not batch.fixed_labels.any():
         warped = warp(batch.images[:, 1:], displacement)
-        correlation = local_correlation(batch.images[:, :1], warped, (7,) * (displacement.ndim - 2))
-        return {"score": float(masked_mean(correlation, batch.mask))}
+        return correlation_score(batch.images[:, :1], warped, batch.mask)
     warped = warp(batch.moving_labels, displacement, padding="zeros")
-    dice = structure_dice(batch.fixed_labels[0], warped[0], values, structures)
+    return overlap_scores(batch.moving_labels[0], batch.fixed_labels[0], warped[0], values, structures)
+
+
+def correlation_score(fixed: Tensor, warped: Tensor, mask: Tensor) -> dict[str, float]:
+    """``score`` of images without labels: their local correlation where the mask is."""
+    correlation = local_correlation(fixed, warped, (7,) * (fixed.ndim - 2))
+    return {"score": float(masked_mean(correlation, mask))}
+
+
+def overlap_scores(
+    before: Tensor, target: Tensor, after: Tensor, values: list[int], structures: Mapping[str, Sequence[int]]
+) -> dict[str, float]:
+    """``score``, ``dice_<structure>`` and, for the heart, ``ejection_error`` of warped labels.
+
+    Args:
+        before: indicators ``(L, ...)`` of the moving image.
+        target: of the fixed image.
+        after: of the moving image, warped.
+        values: label of each channel.
+        structures: labels by name.
+    """
+    dice = structure_dice(target, after, values, structures)
     scores = {"score": float(np.nanmean(list(dice.values())))} | {f"dice_{name}": dice[name] for name in dice}
     if "LV pool" in structures:
-        pool = values.index(POOL)
-        before, target, after = (
-            float(part[0, pool].sum()) for part in (batch.moving_labels, batch.fixed_labels, warped)
-        )
-        scores["ejection_error"] = 100.0 * abs(after - target) / max(before, 1e-6)
+        pool = values.index(structures["LV pool"][0])
+        start, wanted, reached = (float(part[pool].sum()) for part in (before, target, after))
+        scores["ejection_error"] = 100.0 * abs(reached - wanted) / max(start, 1e-6)
     return scores
 
 
-def _regularity(displacement: Tensor, spacing: Sequence[float]) -> dict[str, float]:
+def regularity(displacement: Tensor, spacing: Sequence[float]) -> dict[str, float]:
+    """``folding_percent`` and ``jacobian_gradient`` (mean, 1/mm) of displacements in voxels, on a grid of that spacing."""
     determinant = jacobian_determinant(displacement)
     gradient = spatial_gradient(determinant[:, None], tuple(spacing)).norm(dim=2)
     return {
         "folding_percent": 100.0 * float((determinant <= 0).float().mean()),
         "jacobian_gradient": float(gradient.mean()),
     }
+
+
+def mean_scores(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Mean of each score over pairs or cases, and ``score_sd``."""
+    result = {name: float(np.nanmean([row[name] for row in rows])) for name in rows[0]}
+    result["score_sd"] = float(np.nanstd([row["score"] for row in rows]))
+    return {name: round(value, 5) for name, value in result.items()}

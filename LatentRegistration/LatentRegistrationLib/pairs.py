@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from DeformationLib.errors import InputError
-from DeformationLib.image import inside_mask, resample
+from DeformationLib.geometry import Geometry
+from DeformationLib.image import Image, inside_mask, resample
 from DeformationLib.progress import Progress
 
 from .cases import CaseSet
@@ -137,38 +139,59 @@ def load_series(
     cases: Sequence[CineCase], grid: PairGrid, *, need_labels: bool = False, progress: Progress | None = None
 ) -> PairSet:
     """Read series and bring their frames to the network's grid; unusable ones are listed, unless fewer than two are left."""
-    progress = progress or Progress()
     result = PairSet([], [], [], {}, [], [])
-    labels: dict[tuple[int, int], tuple[Cine, int]] = {}
+    maps = read_usable(cases, result, lambda cine: prepare_frames(cine, grid), need_labels, progress)
+    for key, (labels, geometry) in maps.items():
+        indicators = prepare_labels(labels, result.label_values, grid, grid.around(geometry))[0]
+        result.labels[key] = (255 * indicators).round().byte()
+    return result
+
+
+def read_usable(
+    cases: Sequence[CineCase],
+    data: Any,
+    prepare: Callable[[Cine], tuple[Tensor, Tensor]],
+    need_labels: bool,
+    progress: Progress | None,
+) -> dict[tuple[int, int], tuple[Image, Geometry]]:
+    """Read series into a set for training; unusable ones are listed as skipped.
+
+    Args:
+        cases: to read.
+        data: `PairSet`, or another set with its lists; all but the labels are filled.
+        prepare: frames and mask of a series on the network's grid; raises `InputError` for one that cannot be used.
+        need_labels: of end-diastole and end-systole; a series without them cannot be used.
+        progress: reports and cancels.
+
+    Returns:
+        The label maps, by case and frame, and the grid of their series.
+
+    Raises:
+        InputError: where fewer than two series are left.
+    """
+    progress = progress or Progress()
+    maps: dict[tuple[int, int], tuple[Image, Geometry]] = {}
     for number, case in enumerate(cases):
         progress.report(number / len(cases), f"Reading {case.name}")
         try:
             cine = read_cine(case)
             if need_labels and not {cine.ed_frame, cine.es_frame} <= set(cine.labels):
                 raise InputError(f"{case.name} lacks the label maps of end-diastole and end-systole.")
-            frames, mask = prepare_frames(cine, grid)
+            frames, mask = prepare(cine)
         except InputError as error:
-            result.skipped[case.name] = str(error)
+            data.skipped[case.name] = str(error)
             continue
-        index = len(result.names)
-        result.names.append(cine.name)
-        result.frames.append(frames)
-        result.masks.append(mask)
-        result.references.append((cine.ed_frame, cine.es_frame))
-        result.groups.append(cine.group)
-        labels |= {(index, frame): (cine, frame) for frame in cine.labels}
-    if len(result.names) < 2:
-        reasons = "; ".join(result.skipped.values()) or "there are no more files"
-        raise InputError(
-            f"Training needs at least two usable series, but {len(result.names)} could be read ({reasons})."
-        )
-    values = {int(v) for cine, frame in labels.values() for v in np.unique(cine.labels[frame].array)}
-    result.label_values = sorted(values - {0})
-    for key, (cine, frame) in labels.items():
-        geometry = grid.around(cine.like.geometry)
-        indicators = prepare_labels(cine.labels[frame], result.label_values, grid, geometry)[0]
-        result.labels[key] = (255 * indicators).round().byte()
-    return result
+        maps |= {(len(data), frame): (labels, cine.like.geometry) for frame, labels in cine.labels.items()}
+        data.names.append(cine.name)
+        data.frames.append(frames)
+        data.masks.append(mask)
+        data.references.append((cine.ed_frame, cine.es_frame))
+        data.groups.append(cine.group)
+    if len(data) < 2:
+        reasons = "; ".join(data.skipped.values()) or "there are no more files"
+        raise InputError(f"Training needs at least two usable series, but {len(data)} could be read ({reasons}).")
+    data.label_values = sorted({int(v) for labels, _ in maps.values() for v in np.unique(labels.array)} - {0})
+    return maps
 
 
 def prepare_frames(cine: Cine, grid: PairGrid) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from DeformationLib.commands import add_model_options
 from DeformationLib.errors import InputError
 from DeformationLib.files import atomic_path, make_folder, write_json
 from DeformationLib.image_io import read_image, read_labels_of, write_image
@@ -51,9 +52,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     uncertainty.set_defaults(run=run_uncertainty)
 
     for command in (encode, simulate, transport, uncertainty):
-        command.add_argument("--model", default="cardiac-short-axis", help="name of an installed model, or its folder")
-        command.add_argument("--output", required=True, help="folder for the results")
-        command.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+        add_model_options(command, "cardiac-short-axis")
 
 
 def run_encode(arguments: argparse.Namespace) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from DeformationLib.alignment import Alignment
-from DeformationLib.bundle import read_bundle
-from DeformationLib.devices import checked_device, has_fast_bfloat16
+from DeformationLib.bundle import Bundle
+from DeformationLib.devices import autocast
 from DeformationLib.errors import InputError
 from DeformationLib.fields import exponential, resize_field, warp
 from DeformationLib.filters import window_in_voxels
@@ -24,6 +23,7 @@ from DeformationLib.network_field import network_field_to_physical
 from DeformationLib.progress import Progress, Stopwatch
 from DeformationLib.registration import RegistrationResult
 from DeformationLib.similarity import masked_mean
+from DeformationLib.trained_model import TrainedModel
 
 from .decomposition import LatentDecomposition
 from .field_of_view import reaches_beyond
@@ -31,7 +31,7 @@ from .pair_grid import PairGrid
 from .pair_view import PairView, extent_warnings, look
 from .preprocessing import NetworkInput, prepare
 from .velocity_explorer import VelocityExplorer
-from .velocity_network import VelocityNetwork, VelocityNetworkConfiguration, pyramid
+from .velocity_network import VelocityNetwork, VelocityNetworkConfiguration, configuration_of, pyramid
 from .velocity_objective import local_correlation
 
 _UNUSUAL = 4.0  # standard deviations of the codes, of which few training pairs are further away
@@ -50,7 +50,7 @@ class LatentCode:
         return self.mean + self.standard_deviation * generator.standard_normal((count, len(self.mean)))
 
 
-class ProbabilisticModel:
+class ProbabilisticModel(TrainedModel):
     """A velocity network with its card and the principal components of its training codes.
 
     >>> model = ProbabilisticModel.load("cardiac-short-axis")
@@ -58,6 +58,8 @@ class ProbabilisticModel:
     >>> code = model.encode(end_systole, end_diastole)
     >>> displacement = model.displacement(code.mean, another_end_diastole)  # the same motion in another heart
     """
+
+    kind, usual = "VelocityNetwork", "cardiac-short-axis"
 
     def __init__(
         self,
@@ -68,36 +70,18 @@ class ProbabilisticModel:
         device: str = "cpu",
         precision: torch.dtype | None = None,
     ) -> None:
-        self.device = checked_device(device)
-        self.precision = precision or (torch.bfloat16 if has_fast_bfloat16(self.device) else torch.float32)
-        self.network = network.eval().requires_grad_(False).to(self.device)
-        self.grid, self.card, self.decomposition = grid, card, decomposition
+        super().__init__(network, grid, card, device, precision)
+        self.decomposition = decomposition
 
     @classmethod
-    def load(
-        cls,
-        name_or_folder: str | os.PathLike = "cardiac-short-axis",
-        device: str = "auto",
-        precision: torch.dtype | None = None,
-    ) -> ProbabilisticModel:
-        """Load a model.
-
-        Args:
-            name_or_folder: its name in the catalogue, or its folder.
-            device: "auto" is the GPU when there is one.
-            precision: of the convolutions; by default bfloat16 where the processor has it, else single.
-
-        Raises:
-            InputError: for a model that is not there, damaged, of another kind, or written by a newer version.
-        """
-        bundle = read_bundle(name_or_folder, "VelocityNetwork", _network_and_grid)
+    def _of_bundle(cls, bundle: Bundle, device: str, precision: torch.dtype | None) -> ProbabilisticModel:
         decomposition = bundle.part("decomposition", LatentDecomposition.from_tensors)
         return cls(bundle.network, bundle.grid, bundle.card, decomposition, device, precision)
 
-    @property
-    def name(self) -> str:
-        """The model's name on its card."""
-        return self.card["name"]
+    @staticmethod
+    def _network_and_grid(card: dict[str, Any]) -> tuple[VelocityNetwork, PairGrid]:
+        grid = PairGrid.of_card(card["grid"], frame="patient")
+        return VelocityNetwork(configuration_of(card["model"]["configuration"])), grid
 
     @property
     def latent(self) -> int:
@@ -128,7 +112,7 @@ class ProbabilisticModel:
     @torch.inference_mode()
     def encode_seen(self, fixed: NetworkInput, moving: NetworkInput) -> LatentCode:
         """The code of two images as the network sees them."""
-        with self._precision():
+        with autocast(self.device, self.precision):
             mean, log_variance = self.network.encode(fixed.image, moving.image)
         deviation = (0.5 * log_variance[0].double()).exp()
         return LatentCode(mean[0].double().cpu().numpy(), deviation.cpu().numpy(), self.name)
@@ -148,7 +132,7 @@ class ProbabilisticModel:
                 "use the model that made it."
             )
         image = moving.image.expand(len(codes), *moving.image.shape[1:])
-        with self._precision():
+        with autocast(self.device, self.precision):
             return [velocity.float() for velocity in self.network.decode(codes, image)]
 
     @torch.inference_mode()
@@ -298,10 +282,6 @@ class ProbabilisticModel:
                 )
         return warnings
 
-    def _precision(self) -> torch.autocast:
-        enabled = self.precision == torch.bfloat16
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled)
-
 
 @dataclass(frozen=True)
 class Flow:
@@ -370,19 +350,6 @@ def squarings_for(velocity: Tensor, least: int = 4) -> int:
     """Squarings after which the first step of the exponential is below a quarter of a voxel (Arsigny 2006)."""
     largest = float(velocity.abs().amax())
     return max(least, int(np.ceil(np.log2(max(4 * largest, 1e-6)))))
-
-
-def _network_and_grid(card: dict[str, Any]) -> tuple[VelocityNetwork, PairGrid]:
-    where = card["grid"]
-    grid = PairGrid(tuple(where["size"]), tuple(map(float, where["spacing_mm"])), where.get("frame", "patient"))
-    return VelocityNetwork(configuration_of(card["model"]["configuration"])), grid
-
-
-def configuration_of(values: dict[str, Any]) -> VelocityNetworkConfiguration:
-    """A network configuration from a card, where tuples are lists."""
-    return VelocityNetworkConfiguration(
-        **{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    )
 
 
 def _similarities(

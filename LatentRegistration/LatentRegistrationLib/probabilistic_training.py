@@ -13,7 +13,7 @@ from DeformationLib.progress import Progress
 
 from .cases import find_cases, load_cases
 from .cine_cases import find_cine_cases
-from .pair_augmentation import augment_pair
+from .pair_augmentation import augment_apart, augment_pair
 from .pair_grid import Frame, PairGrid
 from .pair_validation import validate_pairs
 from .pairs import Pair, PairSet, load_series, pairs_of_cycle, series_of_images
@@ -112,7 +112,9 @@ class ProbabilisticTrainingRun(TrainingRun):
         with torch.autocast("cpu", enabled=False):
             batch = self.data.batch(self.draw(indices, generator))
             others = [batch.mask, batch.fixed_labels, batch.moving_labels] if labelled else [batch.mask]
-            images, changed = augment_pair(
+            # Frames of a series move as one body; images of two subjects have nothing to keep in common.
+            augment = augment_pair if self.data.has_series else augment_apart
+            images, changed = augment(
                 batch.images, torch.cat(others, dim=1), self.grid.spacing, request.augmentation, generator
             )
         images, changed = images.to(device), changed.to(device)

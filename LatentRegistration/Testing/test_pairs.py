@@ -1,5 +1,7 @@
 """Pairs of frames and of subjects, their augmentation, and the scores of validation pairs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 from DeformationLib.augmentation import Augmentation
 from DeformationLib.errors import InputError
 from LatentRegistrationLib.cine_cases import Cine
-from LatentRegistrationLib.pair_augmentation import augment_pair, change_intensities, smooth_noise
+from LatentRegistrationLib.pair_augmentation import augment_apart, augment_pair, change_intensities, smooth_noise
 from LatentRegistrationLib.pair_validation import validate_pairs
 from LatentRegistrationLib.pairs import Pair, PairSet, load_series, pairs_of_cycle, prepare_frames
 from LatentRegistrationLib.structures import CARDIAC_STRUCTURES, structure_dice, structure_masks, structures_of
@@ -211,3 +213,18 @@ def test_validation_scores_of_an_identity_are_those_of_unregistered_pairs():
     unlabelled = validate_pairs(network, data, pairs, {})
     assert 0 <= unlabelled["score"] <= 1
     assert not any(name.startswith("dice_") for name in unlabelled)
+
+
+def test_images_of_two_subjects_change_apart_and_take_their_own_labels_along():
+    image = smooth_noise((2, 1, 12, 16, 16), (1.0, 1.0, 1.0), 5.0, torch.Generator().manual_seed(0)).sigmoid()
+    images = torch.cat([image, image], dim=1)
+    mask = torch.ones_like(image)
+    settings = replace(STILL, rotation=10.0, translation=1.0)
+    changed, others = augment_apart(
+        images, torch.cat([mask, image, image], 1), (1.0, 1.0, 1.0), settings, torch.Generator().manual_seed(1)
+    )
+    assert not torch.allclose(changed[:, 0], changed[:, 1], atol=0.01)
+    inside = others[:, 0] > 0.999
+    for channel in range(2):  # the labels were the images themselves
+        assert torch.allclose(changed[:, channel][inside], others[:, 1 + channel][inside], atol=2e-3)
+    assert bool((others[:, 0] < 0.5).any())  # outside either of them
