@@ -2,14 +2,15 @@
 # make test   sets up, checks the style, runs all tests
 PYTHON ?= python3
 VENV := .venv
-PACKAGES := $(CURDIR):$(CURDIR)/LatentRegistration:$(CURDIR)/MotionModel
+PACKAGES := $(CURDIR):$(CURDIR)/LatentRegistration:$(CURDIR)/MotionModel:$(CURDIR)/RiskPrediction
 RUN := PYTHONPATH=$(PACKAGES) OMP_NUM_THREADS=2 $(VENV)/bin/python
 DATA ?=
 TRAINING := training
 TRAIN := LatentRegistration/LatentRegistrationTrain/LatentRegistrationTrain.py
 HIPPOCAMPUS = --images $(DATA)/images --labels $(DATA)/labels --grid 48,64,48 --spacing 1 --mixed-precision --overlap-weight 2
 
-.PHONY: demo test format benchmarks reproduction reproduction-krebs screenshots train train-cardiac clean
+.PHONY: demo test format benchmarks benchmark-motion reproduction reproduction-krebs reproduction-motion reproduction-risk screenshots train \
+    train-cardiac train-motion clean
 
 demo: $(VENV)/installed
 	$(RUN) -m Testing.demo --output demo $(if $(DATA),--data $(DATA))
@@ -41,11 +42,29 @@ reproduction-krebs: $(VENV)-benchmark/installed
 	    $(addprefix --one-scale=,$(wildcard $(TRAINING)/cardiac-one-scale/model)) \
 	    --sizes=$(subst $(space),$(comma),$(wildcard $(TRAINING)/cardiac-latent-*/model))
 
+# Slow, one to two hours the first time: every figure of Documentation/motion.md but its speed and memory, into that page;
+# DATA is a folder with a folder per patient. What the peers have tracked is kept.
+reproduction-motion: $(VENV)-benchmark/installed
+	PYTHONPATH=$(PACKAGES) $(VENV)-benchmark/bin/python Testing/Reproduction/motion_baselines.py --data $(DATA) \
+	    --output $(TRAINING)/motion/baselines
+	PYTHONPATH=$(PACKAGES) $(VENV)-benchmark/bin/python Testing/Reproduction/motion.py --data $(DATA) \
+	    --output $(TRAINING)/motion --document Documentation/motion.md
+
+# Speed and memory of the motion models, beside SyN's; needs no data.
+benchmark-motion: $(VENV)-benchmark/installed
+	PYTHONPATH=$(PACKAGES) $(VENV)-benchmark/bin/python Testing/Benchmarks/benchmark_motion.py --output $(TRAINING)/benchmarks \
+	    --models "cardiac-cine-2d;cardiac-cine-3d;fingerprint"
+
+# Lifelines' bundled cohorts and a simulated one: our survival model beside Cox, forests and boosting.
+reproduction-risk: $(VENV)/installed
+	$(RUN) Testing/Reproduction/risk.py --output $(TRAINING)/risk
+
 # The pictures of the README: the demonstration's, and the panel and its views; need DATA, as they show real images.
 screenshots: $(VENV)/installed
 	$(RUN) -m Testing.demo --output demo --data $(DATA)
 	$(RUN) -m Testing.screenshots --output Resources/Screenshots --data $(DATA)
 	$(RUN) -m Testing.screenshots_heart --output Resources/Screenshots
+	$(RUN) -m Testing.screenshots_motion --output Resources/Screenshots
 	cp demo/contact_sheet.png Resources/Screenshots/contact_sheet.png
 
 # Slow, hours on a CPU: the bundled models; needs DATA.
@@ -62,10 +81,10 @@ train: $(VENV)/installed
 # Slow, hours on a CPU: the models of the heart; DATA is a folder with a folder per patient.
 CARDIAC = --model probabilistic --images $(DATA) --split-file $(TRAINING)/acdc-validation.txt --grid 8,104,104 \
     --spacings 10,1.6,1.6 --frame image --flip 0.5 --through-plane 3 --mixed-precision
+VALIDATION = mkdir -p $(TRAINING) && ls -d $(DATA)/patient*[05] | xargs -n 1 basename > $(TRAINING)/acdc-validation.txt
 SMOOTH = --smoothing 8 --likelihood-weight 10000 --reference-share 0.5 --learning-rate 5e-4
 train-cardiac: $(VENV)/installed
-	mkdir -p $(TRAINING)
-	ls -d $(DATA)/patient*[05] | xargs -n 1 basename > $(TRAINING)/acdc-validation.txt
+	$(VALIDATION)
 	$(RUN) $(TRAIN) $(CARDIAC) $(SMOOTH) --output $(TRAINING)/cardiac-main --name cardiac-short-axis --seed 1 --epochs 70 \
 	    --full-resolution-epochs 10 --pairs-per-case 8
 	$(RUN) $(TRAIN) $(CARDIAC) --output $(TRAINING)/cardiac-second --name cardiac-short-axis-labels --seed 1 --smoothing 5 \
@@ -75,6 +94,19 @@ train-cardiac: $(VENV)/installed
 	    --initialize $(TRAINING)/cardiac-main/model --epochs 24 --full-resolution-epochs 24 --pairs-per-case 6
 	for latent in 8 16 32 64; do $(RUN) $(TRAIN) $(CARDIAC) $(SMOOTH) --latent $$latent --seed 1 --epochs 70 \
 	    --full-resolution-epochs 10 --output $(TRAINING)/cardiac-latent-$$latent --name cardiac-latent-$$latent; done
+
+# Slow, hours on a CPU: the motion models, each from the weights of a bundled model of pairs; DATA as for train-cardiac.
+# The bundled ones went the same way in two or three runs, which are on their cards.
+MOTION = MotionModel/MotionModelTrain/MotionModelTrain.py --images $(DATA) --split-file $(TRAINING)/acdc-validation.txt \
+    --initialize cardiac-short-axis-labels --heart 3,2,1 --flip 0.5 --latent 64 --context 16,32,32 --finest 1 --smoothing 5 \
+    --through-plane 3 --overlap-weight 2 --folding-weight 1 --sub-sequence 8 --full-resolution-epochs 0 --mixed-precision --seed 1
+SLICES = --grid 104,104 --spacings 1.6,1.6 --slices 3 --sequences-per-case 3 --learning-rate 6e-4
+train-motion: $(VENV)/installed
+	$(VALIDATION)
+	$(RUN) $(MOTION) $(SLICES) --epochs 28 --output $(TRAINING)/cardiac-cine-2d --name cardiac-cine-2d
+	$(RUN) $(MOTION) --grid 8,104,104 --spacings 10,1.6,1.6 --sequences-per-case 1 --learning-rate 5e-4 --target-share 0.8 \
+	    --epochs 42 --output $(TRAINING)/cardiac-cine-3d --name cardiac-cine-3d
+	$(RUN) $(MOTION) $(SLICES) --prior unit --slots 25 --epochs 28 --output $(TRAINING)/fingerprint --name fingerprint
 
 .venv: $(VENV)/installed
 
@@ -86,7 +118,7 @@ $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-# antspyx, the peer that is compared with, wants older versions of NumPy and SciPy: a place of its own.
+# antspyx, a peer that is compared with, wants older versions of NumPy and SciPy: a place of its own.
 $(VENV)-benchmark/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)-benchmark
 	grep -v -e numpy -e scikit constraints.txt > $(VENV)-benchmark/constraints.txt

@@ -118,9 +118,9 @@ def wait_for(condition, seconds: float = SECONDS) -> bool:
 
 def write_picture(window, path: Path) -> Path:
     """Write what the window shows as PNG."""
-    from matplotlib.image import imsave
+    from PIL import Image
 
-    imsave(path, window.picture())
+    Image.fromarray(window.picture()).save(path, optimize=True)
     return path
 
 

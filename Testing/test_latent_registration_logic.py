@@ -42,6 +42,14 @@ def fingerprint(node):
     return digest, [matrix.GetElement(row, column) for row in range(4) for column in range(4)], node.GetName()
 
 
+def test_it_lists_the_models_that_can_be_loaded(logic):
+    from LatentRegistrationLib.models import KINDS
+
+    assert set(logic.kinds) == set(KINDS)
+    assert {"phantom", logic.usualModel} <= set(logic.modelNames())
+    assert not any(name.startswith("cardiac-cine") for name in logic.modelNames())  # models of motion
+
+
 def test_outputs_agree_with_each_other_and_align_the_structures(logic, pair):
     fixed, moving, segmentation = pair
     nodes = logic.registerVolumes(fixed, moving, "phantom", segmentation, inverse=True, jacobian=True)

@@ -61,6 +61,14 @@ def moved_frames(browser, transform):
     return np.stack(result)
 
 
+def test_it_lists_the_models_that_can_be_loaded(logic):
+    from MotionModelLib.motion_model import MotionModel
+
+    assert logic.kinds == (MotionModel.kind,)
+    assert logic.usualModel == MotionModel.usual
+    assert "hippocampus" not in logic.modelNames()
+
+
 # Tracking
 
 

@@ -174,5 +174,5 @@ def test_a_model_of_another_kind_is_not_installed(motion_panel, tmp_path, monkey
     source = next((tmp_path / "other").glob("*/model.json")).parent
     motion_panel.train._installer.install(source, "wrong")
     assert motion_panel.train._installer._job.wait(SECONDS)
-    assert "not one of motion" in told[0]
+    assert "not of MotionNetwork" in told[0]
     assert motion_panel.ui.modelComboBox.findText("wrong") < 0

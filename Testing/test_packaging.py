@@ -8,30 +8,51 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-MODULE = ROOT / "LatentRegistration"
+MODULES = ("LatentRegistration", "MotionModel")
+BACKEND = (
+    "LatentRegistration/DeformationLib",
+    "LatentRegistration/LatentRegistrationLib",
+    "MotionModel/MotionModelLib",
+)
+SHARED = ("LatentRegistration/DeformationLib", "LatentRegistration/DeformationSceneLib")
 
 
-def test_no_loose_python_file_is_taken_for_a_module():
-    assert [path.name for path in MODULE.glob("*.py")] == ["LatentRegistration.py"]
+def imports_in(package: str, names: str) -> list[Path]:
+    """Files of a package that import modules whose names match, in any function."""
+    files = list((ROOT / package).rglob("*.py"))
+    assert files, package
+    return [path for path in files if re.search(rf"^\s*(import|from) ({names})", path.read_text(), re.MULTILINE)]
 
 
-def test_only_the_scene_library_and_the_module_import_slicer():
-    for package in ("DeformationLib", "LatentRegistrationLib"):
-        for path in (MODULE / package).rglob("*.py"):
-            assert not re.search(r"^\s*(import|from) (slicer|qt|ctk|vtk)\b", path.read_text(), re.MULTILINE), path
-    for package in ("DeformationLib", "DeformationSceneLib"):
-        for path in (MODULE / package).rglob("*.py"):
-            assert not re.search(r"^\s*(import|from) LatentRegistration", path.read_text(), re.MULTILINE), path
+@pytest.mark.parametrize("name", MODULES)
+def test_no_loose_python_file_is_taken_for_a_module(name):
+    assert [path.name for path in (ROOT / name).glob("*.py")] == [f"{name}.py"]
 
 
-def test_module_file_imports_without_torch(application, monkeypatch):
+@pytest.mark.parametrize("package", BACKEND)
+def test_only_the_scene_libraries_and_the_modules_import_slicer(package):
+    assert imports_in(package, r"(slicer|qt|ctk|vtk|\w+SceneLib)\b") == []
+
+
+@pytest.mark.parametrize("package", SHARED)
+def test_what_is_shared_imports_no_module(package):
+    assert imports_in(package, "LatentRegistration|MotionModel") == []
+
+
+@pytest.mark.parametrize("package", ["LatentRegistrationLib", "LatentRegistrationSceneLib"])
+def test_registration_knows_nothing_of_motion(package):
+    assert imports_in(f"LatentRegistration/{package}", "MotionModel") == []
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_module_file_imports_without_torch(application, monkeypatch, name):
     import sys
 
     monkeypatch.setitem(sys.modules, "torch", None)
-    spec = importlib.util.spec_from_file_location("LatentRegistrationWithoutTorch", MODULE / "LatentRegistration.py")
+    spec = importlib.util.spec_from_file_location(f"{name}WithoutTorch", ROOT / name / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert module.LatentRegistrationLogic()
+    assert getattr(module, f"{name}Logic")()
 
 
 COMMANDS = [

@@ -73,7 +73,8 @@ def test_curves_are_tables_and_a_plot_against_time(scene, parts):
     fraction = curves.ejection_fraction(3)
     assert numbers(nodes.summary, "Ejection fraction")[2] == pytest.approx(fraction)
     assert numbers(nodes.summary, "ES")[2] == 40 * HEART.es_frame
-    assert nodes.chart.GetTitle() == f"Cine: ejection fraction of LV {fraction:.0f} %"
+    assert nodes.chart.GetTitle() == f"Ejection fraction {fraction:.0f} %"
+    assert nodes.chart.GetName() == "Cine: volume curves"
     assert 40 < fraction < 80
     series = series_of(nodes.chart)
     assert list(series) == ["RV", "Myocardium", "LV", "ED", "ES"]
@@ -82,6 +83,18 @@ def test_curves_are_tables_and_a_plot_against_time(scene, parts):
     np.testing.assert_allclose(numbers(marks, "ES")[:3], curves.volumes[HEART.es_frame])
     assert series["LV"].GetXColumnName() == "time (ms)"
     assert series["LV"].GetPlotType() == series["LV"].PlotTypeScatter
+
+
+def test_the_legend_has_room_beside_the_curves(scene, parts):
+    curves = measure_volumes(Known(), [HEART.labels[0]], Progress())
+    ends = []
+    for role, others in (("short", None), ("long", {"all": curves}), ("longest", {60 * "x": curves})):
+        chart = add_curves(scene, role, "Cine", curves, INDEX, parts, [HEART.labels[0]], others=others).chart
+        low, high = chart.GetXAxisRange()
+        assert (low, chart.GetXAxisRangeAuto()) == (0, False)
+        assert chart.GetYAxisRange()[1] > curves.volumes.max()
+        ends.append(high)
+    assert 200 < ends[0] < ends[1] < ends[2] <= 400  # of 200 ms: at most half of the axis is left empty
 
 
 def test_curves_are_brought_up_to_date(scene, parts):
@@ -94,7 +107,7 @@ def test_curves_are_brought_up_to_date(scene, parts):
     np.testing.assert_allclose(numbers(second.table, "LV"), curves.of(3) / 2)
     np.testing.assert_allclose(numbers(second.table, "LV (tracked)"), curves.of(3))
     assert len(series_of(second.chart)) == 8
-    assert second.chart.GetTitle() == "Cine: volumes"
+    assert second.chart.GetTitle() == "Volumes"
     other = add_curves(scene, "other role", "Other", curves, INDEX, parts, [HEART.labels[0]])
     assert other.chart is not first.chart
 

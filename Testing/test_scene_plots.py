@@ -106,6 +106,16 @@ def test_node_in_a_role_is_found_again_after_saving(scene, tmp_path):
     assert node_in_role(scene, "vtkMRMLTableNode", "test/other", "Other") is not again
 
 
+def test_small_print_is_set_once(scene):
+    axes = Axes("Strain", "time", "%", name="Heart: strain", small_print=True)
+    chart = update_chart(scene, "small", axes, {}, [])
+    assert (chart.GetTitle(), chart.GetName()) == ("Strain", "Heart: strain")
+    assert chart.GetLegendFontSize() < update_chart(scene, "large", AXES, {}, []).GetLegendFontSize()
+    chart.SetLegendFontSize(17)
+    assert update_chart(scene, "small", axes, {}, []) is chart
+    assert chart.GetLegendFontSize() == 17
+
+
 def test_population_chart(scene, explorer, image_node):
     chart = population_chart(explorer, image_node, 2, 0)
     inner, outer, population, image = series_of(chart)

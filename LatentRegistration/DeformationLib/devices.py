@@ -26,3 +26,8 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     # torch has no public question for CPUs; without an answer it is no.
     supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return device.type == "cpu" and supported is not None and bool(supported())
+
+
+def autocast(device: torch.device, precision: torch.dtype) -> torch.autocast:
+    """Bfloat16 in the convolutions where it is asked for."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == torch.bfloat16)

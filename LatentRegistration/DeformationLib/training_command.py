@@ -65,6 +65,15 @@ def add_training_options(parser: argparse.ArgumentParser, defaults: Mapping[str,
     parser.add_argument("--stop-file", default="", help=argparse.SUPPRESS)
 
 
+def add_velocity_options(network: argparse._ArgumentGroup) -> None:
+    """Options of networks that give velocity fields at several scales."""
+    network.add_argument("--scales", type=int, default=3, help="velocity fields, at 1, 1/2, 1/4, ... of the grid")
+    network.add_argument("--finest", type=int, default=0, help="fine velocity fields left out, below --scales")
+    network.add_argument("--smoothing", type=float, default=3.0, help="of the velocities, mm (standard deviation)")
+    network.add_argument("--largest-velocity", type=float, default=20.0, help="bound of each component, mm")
+    network.add_argument("--through-plane", type=float, default=20.0, help="the same across thick slices, mm")
+
+
 def add_card_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     """What a model's card says that training cannot know; returns the group, for more."""
     card = parser.add_argument_group("Model card")
@@ -103,6 +112,50 @@ def chosen(arguments: argparse.Namespace, kind: type, **given: Any) -> Any:
     """A dataclass from the options with the names of its fields; what is ``given`` goes before."""
     taken = {name: getattr(arguments, name) for name in kind.__dataclass_fields__ if hasattr(arguments, name)}
     return kind(**{**taken, **given})
+
+
+def grid_numbers(arguments: argparse.Namespace) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """``--grid`` and ``--spacings``, each possibly empty; raises `InputError` where they make no grid."""
+    grid, spacings = numbers(arguments, "grid"), numbers(arguments, "spacings", float)
+    if len(grid) not in (0, 2, 3):
+        raise InputError(f"--grid takes two or three lengths, not {len(grid)}.")
+    if spacings and (len(spacings) not in (2, 3) or min(spacings) <= 0):
+        raise InputError(f"--spacings takes two or three positive numbers, not '{arguments.spacings}'.")
+    if grid and spacings and len(grid) != len(spacings):
+        raise InputError(f"--grid has {len(grid)} lengths, but --spacings {len(spacings)} numbers: give as many.")
+    return grid, spacings
+
+
+def check_shares(arguments: argparse.Namespace, names: Sequence[str]) -> None:
+    """Raises `InputError` for an option that is a share and not between 0 and 1."""
+    for name in names:
+        value = getattr(arguments, name)
+        if not 0 <= value <= 1:
+            raise InputError(f"--{name.replace('_', '-')} is a share between 0 and 1, not {value:g}.")
+
+
+def training_request(arguments: argparse.Namespace, kind: type, command: str, **given: Any) -> Any:
+    """A request of some kind from the options with the names of its fields; what is ``given`` goes before.
+
+    Args:
+        arguments: of a command line.
+        kind: dataclass with the fields that the requests of all trainings have.
+        command: for the model's card, see `shareable_command`.
+        given: what is particular to the kind: network, weights, grid.
+    """
+    from .augmentation import Augmentation
+
+    optional = {name: getattr(arguments, name, "") for name in ("labels", "split_file")}
+    common = {
+        "images": Path(arguments.images),
+        "output": Path(arguments.output),
+        **{name: Path(path) if path else None for name, path in optional.items()},
+        "augmentation": chosen(arguments, Augmentation),
+        "options": training_options(arguments),
+        "data": arguments.data_name,
+        "command": command,
+    }
+    return chosen(arguments, kind, **{**common, **given})
 
 
 def training_options(arguments: argparse.Namespace) -> Any:

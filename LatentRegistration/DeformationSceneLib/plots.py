@@ -9,7 +9,7 @@ from typing import Literal
 import slicer
 
 from .placement import place_beside
-from .tables import Column, fill_table, node_in_role
+from .tables import Column, fill_table, find_in_role, node_in_role
 
 Kind = Literal["points", "line", "dashed line", "dotted line", "line with points", "bars"]
 
@@ -42,7 +42,16 @@ class Series:
 
 @dataclass(frozen=True)
 class Axes:
-    """Titles of a chart and its axes; ranges (low, high) where they are not to follow the values."""
+    """How a chart is drawn.
+
+    Attributes:
+        title, x, y: above the chart and beside its axes.
+        x_range, y_range: (low, high) where they are not to follow the values.
+        legend: whether the names of the series are shown.
+        name: of the nodes, where the title is too short to tell what they belong to.
+        small_print: smaller letters, for many or long names in a small view; set once, so that whoever changes them
+            keeps the change.
+    """
 
     title: str
     x: str
@@ -50,6 +59,8 @@ class Axes:
     x_range: tuple[float, float] | None = None
     y_range: tuple[float, float] | None = None
     legend: bool = True
+    name: str = ""
+    small_print: bool = False
 
 
 def update_chart(
@@ -68,12 +79,15 @@ def update_chart(
     """
     table_nodes = {}
     for key, columns in tables.items():
-        name = f"{axes.title}: {key}"
+        name = f"{axes.name or axes.title}: {key}"
         table_nodes[key] = _node(scene, "vtkMRMLTableNode", f"{role}/table/{key}", name, beside)
         fill_table(table_nodes[key], columns)
-    chart = _node(scene, "vtkMRMLPlotChartNode", role, axes.title, beside)
+    is_new = find_in_role(scene, "vtkMRMLPlotChartNode", role) is None
+    chart = _node(scene, "vtkMRMLPlotChartNode", role, axes.name or axes.title, beside)
     was_modifying = chart.StartModify()
     _label(chart, axes)
+    if is_new and axes.small_print:
+        _set_small_print(chart)
     wanted = []
     for one in series:
         # The legend shows the names of the nodes, so that nothing can be added to them.
@@ -109,6 +123,13 @@ def _label(chart, axes: Axes) -> None:
         chart.SetXAxisRange(*axes.x_range)
     if axes.y_range is not None:
         chart.SetYAxisRange(*axes.y_range)
+
+
+def _set_small_print(chart) -> None:
+    chart.SetTitleFontSize(15)
+    chart.SetLegendFontSize(11)
+    chart.SetAxisTitleFontSize(13)
+    chart.SetAxisLabelFontSize(11)
 
 
 def _style(node, series: Series, table_node) -> None:

@@ -19,6 +19,7 @@ from .model_installer import ModelInstaller
 from .training_choices import TrainingFolder
 from .training_curves import CurveChart, TrainingCurves
 from .training_process import ProcessState, TrainingProcess
+from .training_summaries import summary_sentences
 
 _POLL_MS = 200
 _POLLS_PER_LOOK = 5
@@ -51,7 +52,7 @@ class TrainSection:
 
     Modules derive their own from it: `command` is the training command, `role` what the scene keeps the charts for,
     `inputs` the widgets that cannot be changed while a training runs (the name can, for the model to be installed), and
-    the methods `readChoices`, `charts`, `describe` and `checkModel` are theirs.
+    the methods `readChoices`, `charts` and `checkModel` are theirs.
 
     Args:
         ui: widgets by name.
@@ -99,8 +100,8 @@ class TrainSection:
         raise NotImplementedError
 
     def describe(self, summary) -> str:
-        """What the summary of the choices says, in sentences."""
-        raise NotImplementedError
+        """What the summary of the choices, a `CaseSummary` or a `SeriesSummary`, says in sentences."""
+        return summary_sentences(summary)
 
     def checkModel(self, folder: Path) -> None:
         """Raise `InputError` for a model that cannot be used; called in a thread."""

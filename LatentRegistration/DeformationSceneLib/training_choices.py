@@ -74,6 +74,30 @@ class TrainingFolder:
         return cls(epochs, (folder / "checkpoint.pt").is_file(), model_written)
 
 
+def common_choices(parameters, own_options: Collection[str]) -> dict:
+    """What every section Train lets a person choose, from its parameter node, by the names of the choices' fields.
+
+    Raises `InputError` for further options that the panel has a field for.
+    """
+    return {
+        "output": chosen_folder(parameters.trainOutput),
+        "kind": parameters.trainKind.value,
+        "name": parameters.trainName.strip(),
+        "purpose": parameters.trainPurpose.strip(),
+        "epochs": parameters.trainEpochs,
+        "device": parameters.trainDevice.value,
+        "mixed_precision": parameters.trainMixedPrecision,
+        "further": FurtherOptions(split_options(parameters.trainOptions, own_options)),
+    }
+
+
+def common_words(choices) -> list[str]:
+    """The words of a training command that say what `common_choices` has read of model and training."""
+    words = [f"--name={choices.name or 'model'}", "--epochs", str(choices.epochs), "--device", choices.device]
+    # One word, as the name: either may begin with a dash.
+    return words + ([f"--purpose={choices.purpose}"] if choices.purpose else [])
+
+
 def split_options(text: str, own_options: Collection[str]) -> tuple[str, ...]:
     """Words of a command line; quotes keep spaces together, and a backslash is part of a Windows path.
 

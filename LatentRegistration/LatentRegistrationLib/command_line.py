@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import argparse
 import csv
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import get_args
 
 from DeformationLib.alignment import Alignment
-from DeformationLib.errors import Cancelled, InputError
+from DeformationLib.commands import add_model_options, print_models, run_chosen_command
+from DeformationLib.errors import InputError
 from DeformationLib.files import atomic_path, make_folder
 from DeformationLib.image_io import read_image, read_labels_of, read_mask, write_image
 from DeformationLib.progress import console_progress
@@ -54,9 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     decompose.set_defaults(run=run_decompose)
 
     for command in (register, decompose):
-        command.add_argument("--model", default="hippocampus", help="name of an installed model, or a model's folder")
-        command.add_argument("--output", required=True, help="folder for the results")
-        command.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+        add_model_options(command, "hippocampus")
 
     add_commands(commands)
     models = commands.add_parser("models", help="list the installed models")
@@ -66,16 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(words: list[str]) -> int:
     """Run a command; 0 when it succeeded, 2 after one sentence about what is wrong."""
-    arguments = build_parser().parse_args(words)
-    try:
-        arguments.run(arguments)
-    except (InputError, Cancelled) as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
-        return 2
-    return 0
+    return run_chosen_command(build_parser(), words)
 
 
 def run_register(arguments: argparse.Namespace) -> None:
@@ -159,12 +148,9 @@ def run_decompose(arguments: argparse.Namespace) -> None:
 
 def run_models(arguments: argparse.Namespace) -> None:
     """Print name and purpose of every installed model."""
-    from DeformationLib.catalogue import catalogue, read_card
-
     from .models import KINDS
 
-    for name, folder in catalogue(KINDS).items():
-        print(f"{name:24s} {read_card(folder)['purpose']}")
+    print_models(KINDS)
 
 
 def _numbers(text: str) -> list[float]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from DeformationLib.alignment import Alignment, one_mask_for_both
-from DeformationLib.bundle import read_bundle
-from DeformationLib.devices import checked_device, has_fast_bfloat16
+from DeformationLib.bundle import Bundle
 from DeformationLib.errors import InputError
 from DeformationLib.fields import inverse_error, invert, resize, resize_field, warp
 from DeformationLib.geometry import Geometry
@@ -20,6 +18,7 @@ from DeformationLib.network_field import network_field_to_physical
 from DeformationLib.progress import Progress, Stopwatch
 from DeformationLib.registration import RegistrationResult
 from DeformationLib.similarity import local_correlation
+from DeformationLib.trained_model import TrainedModel
 
 from .decomposition import LatentDecomposition
 from .explorer import Explorer
@@ -31,7 +30,7 @@ from .preprocessing import NetworkGrid, NetworkInput, prepare, prepare_mask
 from .suitability import suitability_warnings
 
 
-class RegistrationModel:
+class RegistrationModel(TrainedModel):
     """A spatial-gradient network with its card and the decomposition of its training codes.
 
     >>> model = RegistrationModel.load("hippocampus")
@@ -39,6 +38,8 @@ class RegistrationModel:
     >>> print(result)
     >>> shrunk = model.explorer(result.fixed).displacement(component=0, amplitude=-100.0)
     """
+
+    kind, usual = "GradientNetwork", "hippocampus"
 
     def __init__(
         self,
@@ -50,37 +51,21 @@ class RegistrationModel:
         precision: torch.dtype | None = None,
     ) -> None:
         network.configuration.check_grid(grid.size)
-        self.device = checked_device(device)
-        self.precision = precision or (torch.bfloat16 if has_fast_bfloat16(self.device) else torch.float32)
-        self.network = network.eval().requires_grad_(False).to(self.device, self.precision)
-        self.grid, self.card, self.decomposition = grid, card, decomposition
+        super().__init__(network, grid, card, device, precision)
+        self.network.to(self.precision)
+        self.decomposition = decomposition
 
     @classmethod
-    def load(
-        cls,
-        name_or_folder: str | os.PathLike = "hippocampus",
-        device: str = "auto",
-        precision: torch.dtype | None = None,
-    ) -> RegistrationModel:
-        """Load a model.
-
-        Args:
-            name_or_folder: its name in the catalogue, or its folder.
-            device: "auto" is the GPU when there is one.
-            precision: of the convolutions; by default bfloat16 where the processor has it (twice as fast, displacements
-                within hundredths of a voxel), else single.
-
-        Raises:
-            InputError: for a model that is not there, damaged, or written by a newer version.
-        """
-        bundle = read_bundle(name_or_folder, "GradientNetwork", _network_and_grid)
+    def _of_bundle(cls, bundle: Bundle, device: str, precision: torch.dtype | None) -> RegistrationModel:
         decomposition = bundle.part("decomposition", LatentDecomposition.from_tensors)
         return cls(bundle.network, bundle.grid, bundle.card, decomposition, device, precision)
 
-    @property
-    def name(self) -> str:
-        """The model's name on its card."""
-        return self.card["name"]
+    @staticmethod
+    def _network_and_grid(card: dict[str, Any]) -> tuple[GradientNetwork, NetworkGrid]:
+        configuration = dict(card["model"]["configuration"])
+        configuration["widths"] = tuple(configuration["widths"])
+        grid = NetworkGrid(tuple(card["grid"]["size"]), float(card["grid"]["spacing_mm"]))
+        return GradientNetwork(GradientNetworkConfiguration(**configuration)), grid
 
     def prepare(
         self,
@@ -233,13 +218,6 @@ class RegistrationModel:
         """Displacement ``(batch, D, *grid)`` in voxels of a difference of codes (and feature maps)."""
         activations = self.network.activations(tuple(part.to(self.precision) for part in difference))
         return integrate_gradients(activations, self.grid.size)[0]
-
-
-def _network_and_grid(card: dict[str, Any]) -> tuple[GradientNetwork, NetworkGrid]:
-    configuration = dict(card["model"]["configuration"])
-    configuration["widths"] = tuple(configuration["widths"])
-    grid = NetworkGrid(tuple(card["grid"]["size"]), float(card["grid"]["spacing_mm"]))
-    return GradientNetwork(GradientNetworkConfiguration(**configuration)), grid
 
 
 def _similarities(

@@ -12,7 +12,7 @@ from DeformationLib.errors import InputError
 from .model import RegistrationModel
 from .probabilistic_model import ProbabilisticModel
 
-KINDS = {"GradientNetwork": RegistrationModel, "VelocityNetwork": ProbabilisticModel}
+KINDS = {model.kind: model for model in (RegistrationModel, ProbabilisticModel)}
 """Registration models by the class that their cards name."""
 
 

@@ -230,7 +230,6 @@ class TrainingRun:
             self._forget_text = False
 
     def _write_bundle(self, state: TrainingState, progress: Progress) -> Path:
-        request, network = self.request, self.objective.network
         if not state.best_weights:
             raise InputError("No epoch had a finite loss, so there is no model: train with a lower learning rate.")
         weights = {
@@ -238,14 +237,18 @@ class TrainingRun:
             for name, value in state.best_weights.items()
             if name.startswith("network.")
         }
-        network.load_state_dict({name: value.half().float() for name, value in weights.items()})  # as they will be read
-        codes = self._codes(progress)
-        count = min(request.components, len(codes) - 1, codes[0].numel())
-        decomposition = LatentDecomposition.fit(codes, count)
-        parts = {"network": weights, "decomposition": decomposition.to_tensors()}
+        parts = {"network": weights, **self._further_parts(weights, progress)}
         folder = write_bundle(self.folder / "model", self._card(state), parts)
         self._log(f"wrote {folder}")
         return folder
+
+    def _further_parts(self, weights: dict[str, Tensor], progress: Progress) -> dict[str, dict[str, Tensor]]:
+        """What the bundle holds besides the network: the decomposition of the codes that the best weights give."""
+        network = self.objective.network
+        network.load_state_dict({name: value.half().float() for name, value in weights.items()})  # as they will be read
+        codes = self._codes(progress)
+        count = min(self.request.components, len(codes) - 1, codes[0].numel())
+        return {"decomposition": LatentDecomposition.fit(codes, count).to_tensors()}
 
     def _card(self, state: TrainingState) -> dict:
         """What the model says about itself."""

@@ -8,8 +8,9 @@ from level to level) is read from the grid's spacing, so that thick slices and c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -125,6 +126,13 @@ class VelocityNetworkConfiguration:
         """Largest velocity along each axis, mm."""
         thick = _THICK * min(self.spacing)
         return tuple(self.through_plane if step >= thick else self.largest_velocity for step in self.spacing)
+
+
+def configuration_of(values: Mapping[str, Any]) -> VelocityNetworkConfiguration:
+    """A network configuration from a card, where tuples are lists."""
+    return VelocityNetworkConfiguration(
+        **{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    )
 
 
 class VelocityNetwork(nn.Module):

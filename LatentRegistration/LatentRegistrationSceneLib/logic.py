@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Sequence
 
-from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
+from DeformationSceneLib.model_logic import ModelLogic
 
 from .component_export import ComponentDeformation, ComponentNodes
 from .motion_transport import MotionTransport, TransportNodes
@@ -15,11 +14,8 @@ from .simulation import DeformationSimulation, SimulationNodes
 from .uncertainty_volume import UncertaintyVolume
 from .volume_registration import RegistrationNodes, VolumeRegistration
 
-_KINDS = ("GradientNetwork", "VelocityNetwork")
-"""What this module can use; `LatentRegistrationLib.models.KINDS`, named here without torch."""
 
-
-class LatentRegistrationLogic(ScriptedLoadableModuleLogic):
+class LatentRegistrationLogic(ModelLogic):
     """Registers volumes of the scene and explores components of deformation; needs no window.
 
     >>> logic = LatentRegistrationLogic()
@@ -27,41 +23,14 @@ class LatentRegistrationLogic(ScriptedLoadableModuleLogic):
     >>> movingNode.SetAndObserveTransformNodeID(nodes.transform.GetID())
     """
 
-    def __init__(self, parent=None):
-        super().__init__(parent)
-        self._models: dict[tuple[str, str], object] = {}
-        # The panel loads models in threads of their own.
-        self._loading = threading.Lock()
+    # `LatentRegistrationLib.models.KINDS`, named here without torch
+    kinds, usualModel = ("GradientNetwork", "VelocityNetwork"), "hippocampus"
 
-    def modelNames(self) -> list[str]:
-        """Names of the installed models."""
-        from DeformationLib.catalogue import catalogue
-
-        return list(catalogue(_KINDS))
-
-    def modelCard(self, name: str) -> dict:
-        """The card of a model: its purpose, training data, licence, measured accuracy. Raises InputError."""
-        from DeformationLib.catalogue import find_bundle, read_card
-
-        return read_card(find_bundle(name))
-
-    def model(self, name: str = "hippocampus", device: str = "auto"):
-        """A loaded model (`LatentRegistrationLib.models.load_model`), by name or folder; kept for the next call."""
-        from DeformationSceneLib.installation import preload_torch
-
-        preload_torch()
+    def loadModel(self, name: str, device: str):
+        """Load a model of either kind (`LatentRegistrationLib.models.load_model`)."""
         from LatentRegistrationLib.models import load_model
 
-        key = (str(name), device)
-        with self._loading:
-            if key not in self._models:
-                self._models[key] = load_model(name, device)
-            return self._models[key]
-
-    def forgetModels(self) -> None:
-        """Load models from their folders again: after one was installed, replaced or removed."""
-        with self._loading:
-            self._models.clear()
+        return load_model(name, device)
 
     def registerVolumes(
         self,

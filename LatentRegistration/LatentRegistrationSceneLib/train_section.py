@@ -8,7 +8,6 @@ from slicer.i18n import tr as _
 
 from DeformationSceneLib import train_section
 from DeformationSceneLib.training_curves import CurveChart
-from DeformationSceneLib.training_summaries import summary_sentences
 
 from .training_choices import COMMAND, TrainingChoices
 
@@ -48,10 +47,6 @@ class TrainSection(train_section.TrainSection):
             CurveChart(_("Loss"), _("Mean over the epoch"), list(terms), terms),
             CurveChart(_("Validation"), {"dice_*": _("Dice"), "score": _("Local correlation")}, list(scores), scores),
         ]
-
-    def describe(self, summary) -> str:
-        """What a `CaseSummary` or a `SeriesSummary` says."""
-        return summary_sentences(summary)
 
     def checkModel(self, folder: Path) -> None:
         """Load a model once."""

@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 from DeformationLib.errors import InputError
 from DeformationLib.files import make_folder
-from DeformationSceneLib.training_choices import FurtherOptions, chosen_folder, split_options
+from DeformationSceneLib.training_choices import FurtherOptions, chosen_folder, common_choices, common_words
 
 COMMAND = "LatentRegistrationTrain"
 
@@ -57,16 +57,9 @@ class TrainingChoices:
     def of(cls, parameters) -> TrainingChoices:
         """Read the parameter node. Raises `InputError` for further options that the panel has a field for."""
         return cls(
-            chosen_folder(parameters.trainImages),
-            chosen_folder(parameters.trainLabels),
-            chosen_folder(parameters.trainOutput),
-            parameters.trainKind.value,
-            parameters.trainName.strip(),
-            parameters.trainPurpose.strip(),
-            parameters.trainEpochs,
-            parameters.trainDevice.value,
-            parameters.trainMixedPrecision,
-            FurtherOptions(split_options(parameters.trainOptions, OWN_OPTIONS)),
+            images=chosen_folder(parameters.trainImages),
+            labels=chosen_folder(parameters.trainLabels),
+            **common_choices(parameters, OWN_OPTIONS),
         )
 
     @property
@@ -133,9 +126,7 @@ class TrainingChoices:
             words += ["--model", "probabilistic", *(_OF_SERIES if of_series else ())]
         if self.labels is not None and not of_series:  # series have their label maps beside them
             words += ["--labels", str(self.labels)]
-        words += [f"--name={self.name or 'model'}", "--epochs", str(self.epochs), "--device", self.device]
-        if self.purpose:
-            words += [f"--purpose={self.purpose}"]  # one word, as the name: either may begin with a dash
+        words += common_words(self)
         words += ["--validation-rule", suggested_rule(len(cases)), *self.further.words]
         flags = {"--skips": self.kind == "accurate", "--mixed-precision": self.mixed_precision, "--resume": resume}
         return words + [flag for flag, wanted in flags.items() if wanted]

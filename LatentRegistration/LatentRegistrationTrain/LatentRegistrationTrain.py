@@ -25,7 +25,12 @@ def find_backend() -> None:
 
 def build_parser() -> argparse.ArgumentParser:
     """The command's options; LatentRegistrationTrain.xml describes the same ones to Slicer."""
-    from DeformationLib.training_command import add_augmentation_options, add_card_options, add_training_options
+    from DeformationLib.training_command import (
+        add_augmentation_options,
+        add_card_options,
+        add_training_options,
+        add_velocity_options,
+    )
 
     parser = argparse.ArgumentParser(
         prog="LatentRegistrationTrain",
@@ -59,13 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     probabilistic = parser.add_argument_group("Probabilistic model")
     probabilistic.add_argument("--latent", type=int, default=32, help="dimension of the code")
-    probabilistic.add_argument("--scales", type=int, default=3, help="velocity fields, at 1, 1/2, 1/4, ... of the grid")
-    probabilistic.add_argument("--finest", type=int, default=0, help="fine velocity fields left out, below --scales")
-    probabilistic.add_argument(
-        "--smoothing", type=float, default=3.0, help="of the velocities, mm (standard deviation)"
-    )
-    probabilistic.add_argument("--largest-velocity", type=float, default=20.0, help="bound of each component, mm")
-    probabilistic.add_argument("--through-plane", type=float, default=20.0, help="the same across thick slices, mm")
+    add_velocity_options(probabilistic)
     probabilistic.add_argument("--context", default="", help="channels of features of the moving image, fine to coarse")
     probabilistic.add_argument("--spacings", default="", help="mm of the grid along k,j,i, where they differ")
     probabilistic.add_argument(
@@ -134,9 +133,8 @@ LEAST = {"epochs": 1, "group_size": 2, "groups_per_step": 1, "code_channels": 1,
 
 def request_from(arguments: argparse.Namespace):
     """The `TrainingRequest` that the command line describes."""
-    from DeformationLib.augmentation import Augmentation
     from DeformationLib.errors import InputError
-    from DeformationLib.training_command import check_ranges, chosen, numbers, shareable_command, training_options
+    from DeformationLib.training_command import check_ranges, numbers, shareable_command, training_request
     from LatentRegistrationLib.gradient_network import GradientNetworkConfiguration
     from LatentRegistrationLib.objective import LossWeights
     from LatentRegistrationLib.training_run import TrainingRequest
@@ -155,28 +153,9 @@ def request_from(arguments: argparse.Namespace):
     weights = {
         name: getattr(arguments, f"{name}_weight") for name in LossWeights.__dataclass_fields__ if name != "window"
     }
-    return TrainingRequest(
-        images=Path(arguments.images),
-        labels=Path(arguments.labels) if arguments.labels else None,
-        output=Path(arguments.output),
-        split_file=Path(arguments.split_file) if arguments.split_file else None,
-        validation_rule=arguments.validation_rule,
-        grid=grid,
-        spacing=arguments.spacing,
-        network=GradientNetworkConfiguration(len(grid) or 3, widths, arguments.code_channels, arguments.skips),
-        weights=LossWeights(window=arguments.window, **weights),
-        augmentation=chosen(arguments, Augmentation),
-        options=training_options(arguments),
-        full_resolution_epochs=arguments.full_resolution_epochs,
-        components=arguments.components,
-        initialize=arguments.initialize,
-        resume=arguments.resume,
-        name=arguments.name,
-        purpose=arguments.purpose,
-        data=arguments.data_name,
-        licence=arguments.licence,
-        command=command,
-    )
+    network = GradientNetworkConfiguration(len(grid) or 3, widths, arguments.code_channels, arguments.skips)
+    weights = LossWeights(window=arguments.window, **weights)
+    return training_request(arguments, TrainingRequest, command, grid=grid, network=network, weights=weights)
 
 
 def parsed(words: list[str]) -> argparse.Namespace:

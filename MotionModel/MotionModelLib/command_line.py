@@ -6,11 +6,11 @@ Every failure is one sentence and exit code 2.
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from DeformationLib.errors import Cancelled, InputError
+from DeformationLib.commands import add_model_options, print_models, run_chosen_command
+from DeformationLib.errors import InputError
 from DeformationLib.files import make_folder
 from DeformationLib.image import Image, as_labels, check_same_grid
 from DeformationLib.image_io import read_image, read_labels_of, read_mask
@@ -69,9 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
             "--heart", help="labels of left pool, its wall and right pool, such as 3,2,1, for strain; or none"
         )
         command.add_argument("--no-displacements", action="store_true", help="do not write displacement fields")
-        command.add_argument("--model", default="cardiac-cine-2d", help="name of an installed model, or its folder")
-        command.add_argument("--output", required=True, help="folder for the results")
-        command.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+        add_model_options(command, "cardiac-cine-2d")
 
     models = commands.add_parser("models", help="list the installed models")
     models.set_defaults(run=run_models)
@@ -80,16 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(words: list[str]) -> int:
     """Run a command; 0 when it succeeded, 2 after one sentence about what is wrong."""
-    arguments = build_parser().parse_args(words)
-    try:
-        arguments.run(arguments)
-    except (InputError, Cancelled) as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
-        return 2
-    return 0
+    return run_chosen_command(build_parser(), words)
 
 
 def run_track(arguments: argparse.Namespace) -> None:
@@ -164,10 +153,7 @@ def run_transport(arguments: argparse.Namespace) -> None:
 
 def run_models(arguments: argparse.Namespace) -> None:
     """Print name and purpose of every installed model of motion."""
-    from DeformationLib.catalogue import catalogue, read_card
-
-    for name, folder in catalogue(("MotionNetwork",)).items():
-        print(f"{name:24s} {read_card(folder)['purpose']}")
+    print_models(("MotionNetwork",))
 
 
 def read_cine_frames(path: str) -> list[Image]:

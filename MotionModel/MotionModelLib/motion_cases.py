@@ -13,8 +13,9 @@ from DeformationLib.errors import InputError
 from DeformationLib.geometry import Geometry
 from DeformationLib.image import Image, inside_mask, resample
 from DeformationLib.progress import Progress
-from LatentRegistrationLib.cine_cases import Cine, CineCase, read_cine
+from LatentRegistrationLib.cine_cases import Cine, CineCase
 from LatentRegistrationLib.pair_grid import PairGrid
+from LatentRegistrationLib.pairs import read_usable
 from LatentRegistrationLib.preprocessing import normalise
 
 from .slice_stack import place_of_grid, tensor_on_grid
@@ -60,34 +61,13 @@ def load_sequences(
     cases: Sequence[CineCase], grid: PairGrid, *, need_labels: bool = False, progress: Progress | None = None
 ) -> SequenceSet:
     """Read series and bring their frames to the network's grid; unusable ones are listed, unless fewer than two are left."""
-    progress = progress or Progress()
     result = SequenceSet()
-    maps: dict[tuple[int, int], tuple[Image, Geometry]] = {}
-    for number, case in enumerate(cases):
-        progress.report(number / len(cases), f"Reading {case.name}")
-        try:
-            cine = read_cine(case)
-            if need_labels and not {cine.ed_frame, cine.es_frame} <= set(cine.labels):
-                raise InputError(f"{case.name} lacks the label maps of end-diastole and end-systole.")
-            place = place_of_grid(grid, cine.like.geometry)
-            frames, mask = frames_on_grid(cine, grid, place)
-        except InputError as error:
-            result.skipped[case.name] = str(error)
-            continue
-        index = len(result.names)
-        result.names.append(cine.name)
-        result.frames.append(frames)
-        result.masks.append(mask)
-        result.references.append((cine.ed_frame, cine.es_frame))
-        result.groups.append(cine.group)
-        maps |= {(index, frame): (labels, place) for frame, labels in cine.labels.items()}
-    if len(result.names) < 2:
-        reasons = "; ".join(result.skipped.values()) or "there are no more files"
-        raise InputError(
-            f"Training needs at least two usable series, but {len(result.names)} could be read ({reasons})."
-        )
-    result.label_values = sorted({int(v) for labels, _ in maps.values() for v in np.unique(labels.array)} - {0})
-    for key, (labels, place) in maps.items():
+
+    def prepare(cine: Cine) -> tuple[Tensor, Tensor]:
+        return frames_on_grid(cine, grid, place_of_grid(grid, cine.like.geometry))
+
+    for key, (labels, geometry) in read_usable(cases, result, prepare, need_labels, progress).items():
+        place = place_of_grid(grid, geometry)
         result.labels[key] = _indicators_on_grid(labels, result.label_values, grid, place)
     return result
 

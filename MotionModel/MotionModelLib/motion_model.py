@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,26 +9,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from DeformationLib.devices import checked_device, has_fast_bfloat16
 from DeformationLib.errors import InputError
 from DeformationLib.geometry import Geometry
 from DeformationLib.image import Image
 from DeformationLib.progress import Progress, Stopwatch
+from DeformationLib.trained_model import TrainedModel
 from LatentRegistrationLib.pair_grid import PairGrid
 
 from .heart_axes import HeartLabels
 from .matrix_use import cut, joined, matched_slices, matrix_of, posterior_from, tensor_of
 from .motion import Motion
-from .motion_bundle import read_motion_bundle
 from .motion_matrix import MotionMatrix
-from .motion_network import MotionNetwork, Posterior
+from .motion_network import MotionNetwork, Posterior, configuration_of
 from .network_use import decode_times, encode
 from .sequence_time import Run, frames_shown, given_mask, plan_runs, sequence_times, stretched_times
 from .sequence_view import SequenceView, look_at, look_at_image, placed
 from .sequence_warnings import image_warnings, sequence_warnings
 
 
-class MotionModel:
+class MotionModel(TrainedModel):
     """A motion network with its card.
 
     >>> model = MotionModel.load("cardiac-cine-2d")
@@ -40,43 +38,12 @@ class MotionModel:
     >>> carried = model.transport(motion, another_end_diastole)
     """
 
-    def __init__(
-        self,
-        network: MotionNetwork,
-        grid: PairGrid,
-        card: dict[str, Any],
-        device: str = "cpu",
-        precision: torch.dtype | None = None,
-    ) -> None:
-        self.device = checked_device(device)
-        self.precision = precision or (torch.bfloat16 if has_fast_bfloat16(self.device) else torch.float32)
-        self.network = network.eval().requires_grad_(False).to(self.device)
-        self.grid, self.card = grid, card
+    kind, usual = "MotionNetwork", "cardiac-cine-2d"
 
-    @classmethod
-    def load(
-        cls,
-        name_or_folder: str | os.PathLike = "cardiac-cine-2d",
-        device: str = "auto",
-        precision: torch.dtype | None = None,
-    ) -> MotionModel:
-        """Load a model.
-
-        Args:
-            name_or_folder: its name in the catalogue, or its folder.
-            device: "auto" is the GPU when there is one.
-            precision: of the convolutions; by default bfloat16 where the processor has it, else single.
-
-        Raises:
-            InputError: for a model that is not there, damaged, of another kind, or written by a newer version.
-        """
-        network, grid, card = read_motion_bundle(name_or_folder)
-        return cls(network, grid, card, device, precision)
-
-    @property
-    def name(self) -> str:
-        """The model's name on its card."""
-        return self.card["name"]
+    @staticmethod
+    def _network_and_grid(card: dict[str, Any]) -> tuple[MotionNetwork, PairGrid]:
+        grid = PairGrid.of_card(card["grid"], frame="image")
+        return MotionNetwork(configuration_of(card["model"]["configuration"])), grid
 
     @property
     def slots(self) -> int:

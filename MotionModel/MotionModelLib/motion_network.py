@@ -25,6 +25,7 @@ from LatentRegistrationLib.velocity_network import (
     VelocityNetworkConfiguration,
     pyramid,
 )
+from LatentRegistrationLib.velocity_network import configuration_of as pair_configuration_of
 
 from .kernels import KERNELS, GaussianProcess, Kernel
 from .temporal_network import TemporalNetwork
@@ -274,9 +275,8 @@ def temporal_weights(times: Tensor, deviation: float) -> Tensor:
 
 def configuration_of(values: Mapping[str, Any]) -> MotionNetworkConfiguration:
     """A configuration from a card, where tuples are lists and the pair's is a dictionary."""
-    pair = {name: tuple(value) if isinstance(value, list) else value for name, value in values["pair"].items()}
     others = {name: value for name, value in values.items() if name != "pair"}
-    return MotionNetworkConfiguration(pair=VelocityNetworkConfiguration(**pair), **others)
+    return MotionNetworkConfiguration(pair=pair_configuration_of(values["pair"]), **others)
 
 
 def _placed(features: Tensor, which: Tensor, slots: Tensor, values: Tensor) -> Tensor:

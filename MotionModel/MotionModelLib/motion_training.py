@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from DeformationLib.augmentation import Augmentation
-from DeformationLib.bundle import read_weights, write_bundle
+from DeformationLib.bundle import read_weights
 from DeformationLib.catalogue import find_bundle, kind_of, read_card
 from DeformationLib.errors import InputError
 from DeformationLib.progress import Progress
@@ -241,17 +241,8 @@ class MotionTrainingRun(TrainingRun):
             options.mixed_precision,
         )
 
-    def _write_bundle(self, state: TrainingState, progress: Progress):
-        if not state.best_weights:
-            raise InputError("No epoch had a finite loss, so there is no model: train with a lower learning rate.")
-        weights = {
-            name.removeprefix("network."): value
-            for name, value in state.best_weights.items()
-            if name.startswith("network.")
-        }
-        folder = write_bundle(self.folder / "model", self._card(state), {"network": weights})
-        self._log(f"wrote {folder}")
-        return folder
+    def _further_parts(self, weights: dict[str, Tensor], progress: Progress) -> dict[str, dict[str, Tensor]]:
+        return {}
 
     def _card(self, state: TrainingState) -> dict:
         card = super()._card(state)

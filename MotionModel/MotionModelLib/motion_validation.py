@@ -8,11 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from DeformationLib.fields import exponential, jacobian_determinant, resize_field, spatial_gradient, warp
-from DeformationLib.similarity import masked_mean
-from LatentRegistrationLib.pair_validation import VALIDATION_SQUARINGS
-from LatentRegistrationLib.structures import structure_dice
-from LatentRegistrationLib.velocity_objective import local_correlation
+from DeformationLib.fields import exponential, resize_field, warp
+from LatentRegistrationLib.pair_validation import (
+    VALIDATION_SQUARINGS,
+    correlation_score,
+    mean_scores,
+    overlap_scores,
+    regularity,
+)
 
 from .motion_cases import SequenceSet
 from .motion_network import MotionNetwork
@@ -50,11 +53,7 @@ def validate_sequences(
         slot, mm), ``kl``, and for the heart ``ejection_error`` (points).
     """
     rows = [_validate(network, data, case, structures, finest, torch.device(device), mixed_precision) for case in cases]
-    if not rows:
-        return {}
-    result = {name: float(np.nanmean([row[name] for row in rows])) for name in rows[0]}
-    result["score_sd"] = float(np.nanstd([row["score"] for row in rows]))
-    return {name: round(value, 5) for name, value in result.items()}
+    return mean_scores(rows) if rows else {}
 
 
 def _validate(
@@ -87,7 +86,7 @@ def _validate(
             row["completed"] = scores["score"]
             continue
         row |= scores | {"kl": float(network.divergence(posterior).mean())}
-        row |= _regularity(displacement, network.configuration.pair.spacing)
+        row |= regularity(displacement, network.configuration.pair.spacing)
         row["temporal_gradient"] = _change(velocities, times[near], size, network.configuration.pair.spacing)
     return row
 
@@ -98,25 +97,9 @@ def _scores(
     before, target = (data.indicators(case, frame) for frame in data.references[case])
     if before is None or target is None:
         mask = data.masks[case].float()[:, None]
-        correlation = local_correlation(fixed, warp(moving, displacement), (7,) * (displacement.ndim - 2))
-        return {"score": float(masked_mean(correlation, mask))}
+        return correlation_score(fixed, warp(moving, displacement), mask)
     after = warp(before.movedim(1, 0), displacement, padding="zeros").movedim(0, 1)
-    dice = structure_dice(target, after, data.label_values, structures)
-    scores = {"score": float(np.nanmean(list(dice.values())))} | {f"dice_{name}": dice[name] for name in dice}
-    if "LV pool" in structures:
-        pool = data.label_values.index(structures["LV pool"][0])
-        volumes = [float(part[pool].sum()) for part in (before, target, after)]
-        scores["ejection_error"] = 100.0 * abs(volumes[2] - volumes[1]) / max(volumes[0], 1e-6)
-    return scores
-
-
-def _regularity(displacement: Tensor, spacing: Sequence[float]) -> dict[str, float]:
-    determinant = jacobian_determinant(displacement)
-    gradient = spatial_gradient(determinant[:, None], tuple(spacing)).norm(dim=2)
-    return {
-        "folding_percent": 100.0 * float((determinant <= 0).float().mean()),
-        "jacobian_gradient": float(gradient.mean()),
-    }
+    return overlap_scores(before, target, after, data.label_values, structures)
 
 
 def _change(velocities: Tensor, times: np.ndarray, size: tuple[int, ...], spacing: Sequence[float]) -> float:

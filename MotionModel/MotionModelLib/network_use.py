@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from DeformationLib.devices import autocast
 from DeformationLib.progress import Progress
 from LatentRegistrationLib.velocity_network import pyramid
 
@@ -79,11 +80,6 @@ def decode_times(
         result[:, number] = (weights @ result[:, number].reshape(count, -1)).view(count, len(size), *size)
     progress.report(1.0)
     return result
-
-
-def autocast(device: torch.device, precision: torch.dtype) -> torch.autocast:
-    """Bfloat16 in the convolutions where it is asked for."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == torch.bfloat16)
 
 
 def _device(network: MotionNetwork) -> torch.device:

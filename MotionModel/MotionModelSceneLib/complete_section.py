@@ -10,45 +10,24 @@ from DeformationLib.errors import InputError
 from DeformationSceneLib.sequence_reading import find_series
 
 from .given_frames import format_numbers, given_frames
+from .motion_section import MotionSection
 from .panel_work import PanelWork
 from .result_display import ResultList, fraction_sentence, show_in_plane, show_motion, warning_lines
 from .track_section import reason_against_sequence
 
 
-class CompleteSection:
+class CompleteSection(MotionSection):
     """Works on the sequence, reference, segmentation and model of the section Track."""
 
     def __init__(self, ui, logic):
-        self.ui, self.logic = ui, logic
-        self._parameters = None
-        self._nodes = None
+        work = PanelWork(ui.completeProgressBar, ui.completeMessageLabel, _("Completion failed"))
+        super().__init__(ui, logic, work, ResultList(ui.completeChartComboBox, ui.completeChartButton))
         self._listed: tuple = ()
         self._filling = False
-        self._work = PanelWork(ui.completeProgressBar, ui.completeMessageLabel, _("Completion failed"))
-        self._work.addButton(ui.completeButton, self._start, self._reason)
+        work.addButton(ui.completeButton, self._start, self._reason)
         ui.givenFramesList.connect("itemChanged(QListWidgetItem*)", self._onItemChanged)
-        self._results = ResultList(ui.completeChartComboBox, ui.completeChartButton)
         self._showResult()
         self._work.say("")
-
-    @property
-    def running(self) -> bool:
-        """Whether a sequence is being completed."""
-        return self._work.running
-
-    @property
-    def work(self) -> PanelWork:
-        """What the button has started."""
-        return self._work
-
-    @property
-    def nodes(self):
-        """What the last completion has put into the scene; None where there is nothing of it."""
-        return self._nodes
-
-    def setParameterNode(self, parameterNode):
-        """Connect with the parameters, or with none."""
-        self._parameters = parameterNode
 
     def parametersChanged(self):
         """Show what follows from the parameters."""
@@ -57,22 +36,6 @@ class CompleteSection:
         self.ui.givenNumbersLineEdit.enabled = pattern == "numbers"
         self._fillList()
         self._work.update()
-
-    def nodesRemoved(self):
-        """Nodes were deleted: perhaps what is shown here."""
-        if self._nodes is not None and self._nodes.transform.GetScene() is None:
-            self._forget()
-
-    def sceneClosing(self):
-        """The scene goes away: so does the work on it, and what is known of its nodes."""
-        self._work.abandon()
-        self._forget()
-        self._work.say("")
-
-    def cleanup(self):
-        """The panel goes away."""
-        self._work.abandon()
-        self._forget()
 
     # Choosing frames
 
@@ -165,10 +128,6 @@ class CompleteSection:
         )
 
     # Result
-
-    def _forget(self):
-        self._nodes = None
-        self._showResult()
 
     def _showResult(self, segmentation=None):
         nodes, ui = self._nodes, self.ui

@@ -97,11 +97,13 @@ def add_completion_error(scene, role: str, name: str, error: CompletionError, in
         Series(_("given frames"), _("given"), time, _("given frames"), "points", (0.15, 0.40, 0.75), 11.0, "square"),
     ]
     axes = Axes(
-        _("{name}: error of the predicted frames, {region}").format(name=name, region=error.region),
+        _("Error of the predicted frames"),
         time,
-        _("Root mean square difference"),
-        beside_legend(index.positions, 0.35),
+        _("RMS difference {region}").format(region=error.region),
+        beside_legend(index.positions, [one.name for one in series]),
         (0.0, 1.08 * max(float(np.nanmax([error.predicted, error.unmoved])), 1e-6)),
+        name=_("{name}: error of the predicted frames").format(name=name),
+        small_print=True,
     )
     chart = update_chart(scene, role, axes, {key: columns, _("given"): marks}, series, beside)
     return chart, find_in_role(scene, "vtkMRMLTableNode", f"{role}/table/{key}")

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from MotionModelLib.motion import Motion
     from MotionModelLib.volume_curves import VolumeCurves
 
+_SMALL_PLOT, _LEGEND_MARK, _LETTER = 420.0, 36.0, 5.5
+"""Pixels: width of the axes in a small plot view; in a legend, of the line and the margins, and of a letter."""
+
 
 @dataclass
 class CurveNodes:
@@ -106,29 +109,34 @@ def add_curves(
         ]
     for what, marker in (("ED", "square"), ("ES", "diamond")):
         series.append(Series(what, _("marks"), f"{what} {time}", what, "points", (0.1, 0.1, 0.1), 11.0, marker))
-    title = _("{name}: volumes").format(name=name)
+    # Short, for plot views are small and cut titles off; the nodes say of what it is.
+    title = _("Volumes")
     if pool in curves.labels:
-        fraction = curves.ejection_fraction(pool)
-        title = _("{name}: ejection fraction of {part} {percent:.0f} %").format(
-            name=name, part=titles[pool], percent=fraction
-        )
+        title = _("Ejection fraction {percent:.0f} %").format(percent=curves.ejection_fraction(pool))
     top = 1.08 * max(float(curves.volumes.max()), *(float(other.volumes.max()) for other in (others or {}).values()), 0)
     axes = Axes(
         title,
         time,
         _("Area ({unit})").format(unit=unit) if unit == "mm²" else _("Volume ({unit})").format(unit=unit),
-        beside_legend(index.positions, 0.6 if others else 0.25),
+        beside_legend(index.positions, [one.name for one in series]),
         (0.0, max(top, 1e-3)),
+        name=_("{name}: volume curves").format(name=name),
+        small_print=True,
     )
     chart = update_chart(scene, role, axes, tables, series, beside)
     found = [find_in_role(scene, "vtkMRMLTableNode", f"{role}/table/{key}") for key in (_("volumes"), _("summary"))]
     return CurveNodes(chart, *found)
 
 
-def beside_legend(positions: np.ndarray, share: float) -> tuple[float, float]:
-    """A range for the axis of positions that leaves room for the legend, which Slicer puts into the upper right corner."""
+def beside_legend(positions: np.ndarray, names: list[str]) -> tuple[float, float]:
+    """A range for the axis of positions that leaves room for a legend of these names in small print.
+
+    Slicer puts legends into the upper right corner of the plot. The room is what the longest name needs in a plot view
+    of a quarter of the window, and never more than half of it.
+    """
     low, high = float(positions.min()), float(positions.max())
-    return low, high + share * max(high - low, 1e-6)
+    width = min(_LEGEND_MARK + _LETTER * max(map(len, names)), 0.5 * _SMALL_PLOT)
+    return low, high + width / (_SMALL_PLOT - width) * max(high - low, 1e-6)
 
 
 def _unit(curves: VolumeCurves) -> str:

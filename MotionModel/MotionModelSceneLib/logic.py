@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Sequence
 
-from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
+from DeformationSceneLib.model_logic import ModelLogic
 
 from .heart_parts import HeartParts
 from .motion_outputs import TrackingNodes
 from .motion_simulation import SIMULATED, MotionInterpolation, MotionSimulation, MotionTransport
 from .sequence_tracking import SequenceTracking
 
-_KINDS = ("MotionNetwork",)
-"""What this module can use; `MotionModelLib.motion_model.KIND`, named here without torch."""
-
 _MODEL = "cardiac-cine-2d"
 
 
-class MotionModelLogic(ScriptedLoadableModuleLogic):
+class MotionModelLogic(ModelLogic):
     """Tracks, completes, simulates and transports motion in series of the scene; needs no window.
 
     >>> logic = MotionModelLogic()
@@ -32,41 +28,14 @@ class MotionModelLogic(ScriptedLoadableModuleLogic):
     cancelled; the scene is then as it was.
     """
 
-    def __init__(self, parent=None):
-        super().__init__(parent)
-        self._models: dict[tuple[str, str], object] = {}
-        # The panel loads models in threads of their own.
-        self._loading = threading.Lock()
+    # `MotionModelLib.motion_model.MotionModel.kind`, named here without torch
+    kinds, usualModel = ("MotionNetwork",), _MODEL
 
-    def modelNames(self) -> list[str]:
-        """Names of the installed models."""
-        from DeformationLib.catalogue import catalogue
-
-        return list(catalogue(_KINDS))
-
-    def modelCard(self, name: str) -> dict:
-        """The card of a model: its purpose, training data, licence, measured accuracy. Raises InputError."""
-        from DeformationLib.catalogue import find_bundle, read_card
-
-        return read_card(find_bundle(name))
-
-    def model(self, name: str = _MODEL, device: str = "auto"):
-        """A loaded `MotionModelLib.motion_model.MotionModel`, by name or folder; kept for the next call."""
-        from DeformationSceneLib.installation import preload_torch
-
-        preload_torch()
+    def loadModel(self, name: str, device: str):
+        """Load a `MotionModelLib.motion_model.MotionModel`."""
         from MotionModelLib.motion_model import MotionModel
 
-        key = (str(name), device)
-        with self._loading:
-            if key not in self._models:
-                self._models[key] = MotionModel.load(name, device)
-            return self._models[key]
-
-    def forgetModels(self) -> None:
-        """Load models from their folders again: after one was installed, replaced or removed."""
-        with self._loading:
-            self._models.clear()
+        return MotionModel.load(name, device)
 
     def trackSequence(
         self,

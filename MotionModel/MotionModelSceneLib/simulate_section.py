@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from slicer.i18n import tr as _
 
-from DeformationLib.errors import InputError
 from DeformationSceneLib.messages import errors_shown
 from DeformationSceneLib.sequence_reading import find_series
 
+from .motion_section import MotionSection, reason_against_series
 from .panel_work import PanelWork
 from .result_display import ResultList, fraction_sentence, main_fraction, show_in_plane, show_motion, warning_lines
 from .side_by_side import Shown, SideBySide
@@ -35,18 +35,10 @@ class Source:
         """What speaks against it; empty where nothing does."""
         if self.cine is None:
             return _("Select the sequence whose motion is to be transported, here or in the section Track.")
-        try:
-            frames = len(find_series(self.cine))
-        except InputError as error:
-            return str(error)
-        if frames < 2:
-            return _("Select a sequence of at least two frames.")
-        if self.reference >= frames:
-            return _("Choose a reference frame from 0 to {last}.").format(last=frames - 1)
-        return ""
+        return reason_against_series(self.cine, self.reference)
 
 
-class SimulateSection:
+class SimulateSection(MotionSection):
     """Simulates, transports, and shows source and result beside each other.
 
     Args:
@@ -56,37 +48,16 @@ class SimulateSection:
     """
 
     def __init__(self, ui, logic, resultOf: Callable = lambda node, reference, model: None):
-        self.ui, self.logic, self._resultOf = ui, logic, resultOf
-        self._parameters = None
-        self._nodes = None
+        work = PanelWork(ui.simulateProgressBar, ui.simulateMessageLabel, _("Simulate and transport"))
+        super().__init__(ui, logic, work, ResultList(ui.simulateChartComboBox, ui.simulateChartButton))
+        self._resultOf = resultOf
         self._left: Shown | None = None
         self._sides = SideBySide()
-        self._work = PanelWork(ui.simulateProgressBar, ui.simulateMessageLabel, _("Simulate and transport"))
-        self._work.addButton(ui.simulateButton, self._startSimulation, self._reasonAgainstSimulation)
-        self._work.addButton(ui.transportButton, self._startTransport, self._reasonAgainstTransport)
+        work.addButton(ui.simulateButton, self._startSimulation, self._reasonAgainstSimulation)
+        work.addButton(ui.transportButton, self._startTransport, self._reasonAgainstTransport)
         ui.sideBySideButton.connect("toggled(bool)", self._onSideBySide)
-        self._results = ResultList(ui.simulateChartComboBox, ui.simulateChartButton)
         self._showResult()
         self._work.say("")
-
-    @property
-    def running(self) -> bool:
-        """Whether work is under way."""
-        return self._work.running
-
-    @property
-    def work(self) -> PanelWork:
-        """What a button has started."""
-        return self._work
-
-    @property
-    def nodes(self):
-        """What the last simulation or transport has put into the scene; None where there is nothing of it."""
-        return self._nodes
-
-    def setParameterNode(self, parameterNode):
-        """Connect with the parameters, or with none."""
-        self._parameters = parameterNode
 
     def parametersChanged(self):
         """Show what follows from the parameters."""
@@ -98,23 +69,11 @@ class SimulateSection:
 
     def nodesRemoved(self):
         """Nodes were deleted: perhaps what is shown here."""
-        if self._nodes is not None and self._nodes.transform.GetScene() is None:
-            self._forget()
-        elif self._left is not None and not self._left.exists:
+        super().nodesRemoved()
+        if self._left is not None and not self._left.exists:
             self._left = None
             self._sides.forget()
             self._showResult()
-
-    def sceneClosing(self):
-        """The scene goes away: so does the work on it, and what is known of its nodes."""
-        self._work.abandon()
-        self._forget()
-        self._work.say("")
-
-    def cleanup(self):
-        """The panel goes away."""
-        self._work.abandon()
-        self._forget()
 
     # Work
 
@@ -185,9 +144,9 @@ class SimulateSection:
     # Result
 
     def _forget(self):
-        self._nodes = self._left = None
+        self._left = None
         self._sides.forget()
-        self._showResult()
+        super()._forget()
 
     def _showResult(self):
         nodes, ui = self._nodes, self.ui

@@ -49,10 +49,12 @@ def add_strain(scene, role: str, name: str, strain: StrainCurves, index: Sequenc
         for one in strain.directions
     ]
     axes = Axes(
-        _("{name}: strain of the wall").format(name=name),
+        _("Strain of the wall"),
         index.title,
         _("Green-Lagrange strain (%)"),
-        beside_legend(index.positions, 0.35),
+        beside_legend(index.positions, [one.name for one in series]),
+        name=_("{name}: strain of the wall").format(name=name),
+        small_print=True,
     )
     nodes = StrainNodes(update_chart(scene, role, axes, tables, series, beside), segment_charts={})
     nodes.table = find_in_role(scene, "vtkMRMLTableNode", f"{role}/table/{key}")
@@ -89,10 +91,12 @@ def _segment_chart(scene, role: str, name: str, strain: StrainCurves, direction:
         for title, colour in zip(list(columns)[1:], _hues(len(strain.segment_numbers)), strict=True)
     ]
     axes = Axes(
-        _("{name}: {direction} strain by segment").format(name=name, direction=_title(direction).lower()),
+        _("{direction} strain by segment").format(direction=_title(direction)),
         index.title,
         _("Green-Lagrange strain (%)"),
-        beside_legend(index.positions, 0.6),
+        beside_legend(index.positions, [one.name for one in series]),
+        name=_("{name}: {direction} strain by segment").format(name=name, direction=_title(direction).lower()),
+        small_print=True,
     )
     return update_chart(scene, f"{role}/{direction}", axes, {key: columns}, series, beside)
 

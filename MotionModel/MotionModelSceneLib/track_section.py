@@ -9,6 +9,7 @@ from DeformationLib.errors import InputError
 from DeformationSceneLib.model_list import ModelList
 from DeformationSceneLib.sequence_reading import Series, find_series
 
+from .motion_section import MotionSection, reason_against_series
 from .panel_work import PanelWork
 from .result_display import ResultList, fraction_sentence, show_in_plane, show_motion, warning_lines
 
@@ -24,48 +25,26 @@ _OUTPUTS = {
 """Outputs besides the transforms, as the logic calls them, and how the parameters make... call them."""
 
 
-class TrackSection:
+class TrackSection(MotionSection):
     """Reads the parameters, tracks beside the window, and shows what came of it."""
 
     def __init__(self, ui, logic):
-        self.ui, self.logic = ui, logic
-        self._parameters = None
-        self._nodes = None
+        work = PanelWork(ui.trackProgressBar, ui.trackMessageLabel, _("Tracking failed"))
+        super().__init__(ui, logic, work, ResultList(ui.resultChartComboBox, ui.resultChartButton))
         self._tracked: tuple | None = None
         self._look: tuple | None = None
         self._played = None
         self._models = ModelList(ui.modelComboBox, ui.modelPurposeLabel, logic, self._onModelChosen)
-        self._results = ResultList(ui.resultChartComboBox, ui.resultChartButton)
-        self._work = PanelWork(ui.trackProgressBar, ui.trackMessageLabel, _("Tracking failed"))
-        self._work.addButton(ui.applyButton, self._start, self._reasonAgainstApply)
+        work.addButton(ui.applyButton, self._start, self._reasonAgainstApply)
         ui.useCurrentFrameButton.connect("clicked(bool)", self._onUseCurrentFrame)
         self._showResult()
         self._work.say("")
-
-    @property
-    def running(self) -> bool:
-        """Whether a sequence is being tracked."""
-        return self._work.running
-
-    @property
-    def work(self) -> PanelWork:
-        """What Apply has started."""
-        return self._work
-
-    @property
-    def nodes(self):
-        """What the last tracking has put into the scene; None where there is nothing of it."""
-        return self._nodes
 
     def resultOf(self, node, reference: int, model: str):
         """What the last tracking has made of a sequence, from that frame, by that model; None for another one."""
         series = self._series(node)
         known = self._nodes is not None and series is not None and (series.node, reference, model) == self._tracked
         return self._nodes if known else None
-
-    def setParameterNode(self, parameterNode):
-        """Connect with the parameters, or with none."""
-        self._parameters = parameterNode
 
     def selectDefaults(self):
         """Select the first series of volumes where nothing is selected yet."""
@@ -97,21 +76,12 @@ class TrackSection:
         """Nodes were deleted: perhaps what is shown here."""
         if self._played is not None and self._played.GetScene() is None:
             self._play(None)
-        if self._nodes is not None and self._nodes.transform.GetScene() is None:
-            self._forget()
-
-    def sceneClosing(self):
-        """The scene goes away: so does the work on it, and what is known of its nodes."""
-        self._work.abandon()
-        self._play(None)
-        self._forget()
-        self._work.say("")
+        super().nodesRemoved()
 
     def cleanup(self):
         """The panel goes away."""
-        self._work.abandon()
         self._play(None)
-        self._forget()
+        super().cleanup()
 
     # Choices
 
@@ -187,8 +157,8 @@ class TrackSection:
     # Result
 
     def _forget(self):
-        self._nodes = self._tracked = None
-        self._showResult()
+        self._tracked = None
+        super()._forget()
 
     def _showResult(self, series=None, segmentation=None):
         nodes, ui = self._nodes, self.ui
@@ -221,15 +191,7 @@ def reason_against_sequence(parameters) -> str:
     """What speaks against using the sequence of the section Track; empty where nothing does."""
     if parameters is None or parameters.cine is None:
         return _("Select a sequence in the section Track.")
-    try:
-        frames = len(find_series(parameters.cine))
-    except InputError as error:
-        return str(error)
-    if frames < 2:
-        return _("Select a sequence of at least two frames.")
-    if parameters.reference >= frames:
-        return _("Choose a reference frame from 0 to {last}.").format(last=frames - 1)
-    return ""
+    return reason_against_series(parameters.cine, parameters.reference)
 
 
 def _result_sentence(motion) -> str:

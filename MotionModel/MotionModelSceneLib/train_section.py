@@ -8,7 +8,6 @@ from slicer.i18n import tr as _
 
 from DeformationSceneLib import train_section
 from DeformationSceneLib.training_curves import CurveChart
-from DeformationSceneLib.training_summaries import summary_sentences
 
 from .training_choices import COMMAND, TrainingChoices
 
@@ -49,10 +48,6 @@ class TrainSection(train_section.TrainSection):
             ),
             CurveChart(_("Gradients of the motion"), _("mm"), list(smoothness), smoothness),
         ]
-
-    def describe(self, summary) -> str:
-        """What a `SeriesSummary` says."""
-        return summary_sentences(summary)
 
     def checkModel(self, folder: Path) -> None:
         """Load a model once."""

@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 from DeformationLib.errors import InputError
 from DeformationLib.files import make_folder
-from DeformationSceneLib.training_choices import FurtherOptions, chosen_folder, split_options
+from DeformationSceneLib.training_choices import FurtherOptions, chosen_folder, common_choices, common_words
 
 COMMAND = "MotionModelTrain"
 
@@ -56,16 +56,9 @@ class TrainingChoices:
     def of(cls, parameters) -> TrainingChoices:
         """Read the parameter node. Raises `InputError` for further options that the panel has a field for."""
         return cls(
-            chosen_folder(parameters.trainCine),
-            chosen_folder(parameters.trainOutput),
-            parameters.trainKind.value,
-            parameters.trainName.strip(),
-            parameters.trainPurpose.strip(),
-            parameters.trainEpochs,
-            parameters.trainMinutes,
-            parameters.trainDevice.value,
-            parameters.trainMixedPrecision,
-            FurtherOptions(split_options(parameters.trainOptions, OWN_OPTIONS)),
+            images=chosen_folder(parameters.trainCine),
+            minutes=parameters.trainMinutes,
+            **common_choices(parameters, OWN_OPTIONS),
         )
 
     @property
@@ -113,11 +106,9 @@ class TrainingChoices:
         words += ["--prior", "unit" if self.kind == "fingerprint" else "gaussian-process"]
         if not self.further.value("--grid"):
             words += self._grid_words()
-        words += [f"--name={self.name or 'model'}", "--epochs", str(self.epochs), "--device", self.device]
+        words += common_words(self)
         if self.minutes:
             words += ["--max-minutes", str(self.minutes)]
-        if self.purpose:
-            words += [f"--purpose={self.purpose}"]  # one word, as the name: either may begin with a dash
         words += ["--validation-rule", suggested_rule(len(cases)), *self.further.words]
         flags = {"--mixed-precision": self.mixed_precision, "--resume": resume}
         return words + [flag for flag, wanted in flags.items() if wanted]

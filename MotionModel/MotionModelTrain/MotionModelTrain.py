@@ -47,7 +47,12 @@ def find_backend() -> None:
 
 def build_parser() -> argparse.ArgumentParser:
     """The command's options; MotionModelTrain.xml describes the same ones to Slicer."""
-    from DeformationLib.training_command import add_augmentation_options, add_card_options, add_training_options
+    from DeformationLib.training_command import (
+        add_augmentation_options,
+        add_card_options,
+        add_training_options,
+        add_velocity_options,
+    )
 
     parser = argparse.ArgumentParser(
         prog="MotionModelTrain", description="Train a motion model on a folder of cine series.", allow_abbrev=False
@@ -75,11 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
     network.add_argument("--widths", default="16,32,32", help="channels at 1/2, 1/4, 1/8, ... of the grid")
     network.add_argument("--code-channels", type=int, default=4, help="channels of the last convolution")
     network.add_argument("--latent", type=int, default=32, help="rows of the motion matrix (D)")
-    network.add_argument("--scales", type=int, default=3, help="velocity fields, at 1, 1/2, 1/4, ... of the grid")
-    network.add_argument("--finest", type=int, default=0, help="fine velocity fields left out, below --scales")
-    network.add_argument("--smoothing", type=float, default=3.0, help="of the velocities, mm (standard deviation)")
-    network.add_argument("--largest-velocity", type=float, default=20.0, help="bound of each component, mm")
-    network.add_argument("--through-plane", type=float, default=20.0, help="the same across thick slices, mm")
+    add_velocity_options(network)
     network.add_argument("--context", default="", help="channels of features of the reference, fine to coarse")
 
     time = parser.add_argument_group("Time")

@@ -225,4 +225,4 @@ def test_a_model_of_another_kind_is_refused(run, files):
     folder = motion_bundle(files, name="foreign", card={"model": {"class": "VelocityNetwork"}})
     code, captured, _ = run("track", "--cine", "cine.nii.gz", model=folder.name)
     assert code == 2
-    assert "not one of motion" in captured.err
+    assert "not of MotionNetwork" in captured.err

@@ -447,7 +447,7 @@ def test_bundles_are_loaded(tmp_path, heart):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"card": {"model": {"class": "VelocityNetwork"}}}, "not one of motion"),
+        ({"card": {"model": {"class": "VelocityNetwork"}}}, "not of MotionNetwork"),
         ({"card": {"model": {"class": "MotionNetwork"}}}, "is incomplete"),
         ({"card": {"grid": {}}}, "is incomplete"),
         ({"without": ("network",)}, "lack the part 'network'"),
