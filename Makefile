@@ -78,6 +78,12 @@ train: $(VENV)/installed
 	    --widths 16,32,64 --code-channels 16 --mixed-precision --overlap-weight 2 --folding-weight 3 --epochs 60 \
 	    --full-resolution-epochs 10 --seed 1 --output $(TRAINING)/phantom --name phantom
 
+	$(RUN) $(TRAIN) --model probabilistic --images $(DATA)/images --labels $(DATA)/labels --grid 48,64,48 --spacing 1 \
+	    --mixed-precision --output $(TRAINING)/hippocampus-probabilistic --name hippocampus-probabilistic --seed 3 --finest 1 \
+	    --smoothing 2 --largest-velocity 14 --latent 64 --widths 16,32,64 --code-channels 16 --context 16,32,64 --window 7 \
+	    --likelihood-weight 50000 --overlap-weight 3 --folding-weight 1 --rotation 8 --translation 1.5 --zoom 0.1 --elastic 2.5 \
+	    --elastic-spacing 12 --learning-rate 1.5e-3 --epochs 60 --full-resolution-epochs 0
+
 # Slow, hours on a CPU: the models of the heart; DATA is a folder with a folder per patient.
 CARDIAC = --model probabilistic --images $(DATA) --split-file $(TRAINING)/acdc-validation.txt --grid 8,104,104 \
     --spacings 10,1.6,1.6 --frame image --flip 0.5 --through-plane 3 --mixed-precision
@@ -88,8 +94,8 @@ train-cardiac: $(VENV)/installed
 	$(RUN) $(TRAIN) $(CARDIAC) $(SMOOTH) --output $(TRAINING)/cardiac-main --name cardiac-short-axis --seed 1 --epochs 70 \
 	    --full-resolution-epochs 10 --pairs-per-case 8
 	$(RUN) $(TRAIN) $(CARDIAC) --output $(TRAINING)/cardiac-second --name cardiac-short-axis-labels --seed 1 --smoothing 5 \
-	    --latent 64 --context 16,32,32 --likelihood-weight 20000 --overlap-weight 2 --folding-weight 1 --reference-share 0.8 \
-	    --initialize $(TRAINING)/cardiac-main/model --learning-rate 5e-4 --epochs 50 --full-resolution-epochs 10
+	    --latent 64 --context 16,32,32 --finest 1 --likelihood-weight 20000 --overlap-weight 2 --folding-weight 1 \
+	    --reference-share 0.8 --initialize $(TRAINING)/cardiac-main/model --learning-rate 5e-4 --epochs 66 --full-resolution-epochs 0
 	$(RUN) $(TRAIN) $(CARDIAC) $(SMOOTH) --scales 1 --output $(TRAINING)/cardiac-one-scale --name cardiac-one-scale --seed 1 \
 	    --initialize $(TRAINING)/cardiac-main/model --epochs 24 --full-resolution-epochs 24 --pairs-per-case 6
 	for latent in 8 16 32 64; do $(RUN) $(TRAIN) $(CARDIAC) $(SMOOTH) --latent $$latent --seed 1 --epochs 70 \
