@@ -105,10 +105,11 @@ class MotionObjective(nn.Module):
             unlike = self._unlike(fixed[number], moving[number], mask[number], velocity.flatten(0, 1), number)
             loss = loss + unlike
             terms[f"similarity_{number + 1}"] = 1.0 - unlike.item()
-        if weights.overlap > 0 and batch.labels is not None and batch.frame_labels:
+        labelled = batch.labels is not None and bool(batch.frame_labels)
+        if weights.overlap > 0 and labelled:
             overlap = self._overlap(velocities[0], batch)
             loss, terms["overlap"] = loss + weights.overlap * overlap, overlap.item()
-        if weights.transport > 0 and batch.other is not None and batch.frame_labels:
+        if weights.transport > 0 and labelled and batch.other is not None:
             astray = self._astray(matrix, times, batch)
             loss, terms["transport"] = loss + weights.transport * astray, astray.item()
         if weights.folding > 0:

@@ -278,3 +278,10 @@ def test_motion_that_keeps_its_effect_elsewhere_has_no_transport_loss():
     halved = same._replace(frame_labels={1: 0.5 * moved})
     expected = 0.5 * (volumes(moved) / volumes(batch.labels)).mean()
     assert float(objective._astray(matrix, times, halved).detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
+
+
+def test_sequences_whose_reference_has_no_labels_are_compared_by_their_images():
+    objective = MotionObjective(network().double(), MotionLossWeights("squares", 1e9, overlap=1.0, transport=1.0))
+    loss, terms = objective(batch_of()._replace(labels=None), torch.Generator().manual_seed(0))
+    assert torch.isfinite(loss)
+    assert not {"overlap", "transport"} & set(terms)
