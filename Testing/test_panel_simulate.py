@@ -70,7 +70,7 @@ def choose(comboBox, text):
 
 def click(panel, name):
     getattr(panel.ui, name).click()
-    assert panel.simulate._job.wait(SECONDS)
+    assert panel.simulate.work.wait(SECONDS)
 
 
 def transforms():

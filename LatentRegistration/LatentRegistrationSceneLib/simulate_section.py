@@ -8,8 +8,7 @@ from collections.abc import Callable
 from slicer.i18n import tr as _
 
 from DeformationLib.errors import InputError
-from DeformationSceneLib.background import BackgroundJob
-from DeformationSceneLib.messages import error_sentence, errors_shown, show_error
+from DeformationSceneLib.panel_work import PanelWork
 from DeformationSceneLib.slice_views import bring_into_views
 from DeformationSceneLib.structure_parts import part_names
 
@@ -25,24 +24,37 @@ class SimulateSection:
     def __init__(self, ui, logic):
         self.ui, self.logic = ui, logic
         self._parameters = None
-        self._job: BackgroundJob | None = None
-        self._working: object = None  # the button whose work is under way
         self._refusals: dict[str, str] = {}
         self._parts = PartList(ui.simulatePartComboBox, self._onPartChosen)
-        self._texts = {}
-        for button, slot, text in (
-            (ui.simulateButton, self._startSimulation, _("Simulate")),
-            (ui.simulateTransportButton, self._startTransport, _("Transport")),
-            (ui.simulateUncertaintyButton, self._startUncertainty, _("Uncertainty")),
+        self.work = PanelWork(ui.simulateProgressBar, ui.simulateMessageLabel, _("Simulate and transport"))
+        for button, start, reason, tip in (
+            (
+                ui.simulateButton,
+                self._startSimulation,
+                self._reasonAgainstSimulation,
+                _("Deform the volume above at random, as the model expects"),
+            ),
+            (
+                ui.simulateTransportButton,
+                self._startTransport,
+                self._reasonAgainstTransport,
+                _("Deform the volume above as the source is deformed"),
+            ),
+            (
+                ui.simulateUncertaintyButton,
+                self._startUncertainty,
+                self._reasonAgainstUncertainty,
+                _("Show how far possible registrations of the pair in the section Register lie apart"),
+            ),
         ):
-            self._texts[button] = text
-            button.connect("clicked(bool)", lambda _checked=False, b=button, s=slot: self._onClicked(b, s))
-        self._showState("")
+            button.toolTip = tip
+            self.work.addButton(button, start, reason)
+        self.work.say("")
 
     @property
     def running(self) -> bool:
         """Whether work is under way."""
-        return self._job is not None and self._job.running
+        return self.work.running
 
     def setParameterNode(self, parameterNode):
         """Connect with the parameters, or with none; work goes on while another module is open."""
@@ -52,28 +64,23 @@ class SimulateSection:
         """Models were installed or removed."""
         self._refusals.clear()
         if self._parameters is not None:
-            self._updateButtons()
+            self.work.update()
 
     def parametersChanged(self):
         """Show what follows from the parameters."""
         parameters = self._parameters
         self._parts.fill(parameters.exploreStructure or parameters.simulateSourceStructure, parameters.simulatePart)
-        self._updateButtons()
+        self.work.update()
 
     def sceneClosing(self):
         """The scene goes away: so does the work on it."""
-        self._abandon()
+        self.work.abandon()
         self._parts.fill(None, "")
-        self._showState("")
+        self.work.say("")
 
     def cleanup(self):
         """The panel goes away."""
-        self._abandon()
-
-    def _abandon(self):
-        if self._job is not None:
-            self._job.abandon()
-            self._job = None
+        self.work.abandon()
 
     def _onPartChosen(self, part):
         if self._parameters is not None:
@@ -81,19 +88,7 @@ class SimulateSection:
 
     # Work
 
-    def _onClicked(self, button, start):
-        if self.running:
-            self._job.cancel()
-            return
-        from DeformationSceneLib.installation import BACKEND, ensure_dependencies, how_to_install, missing_dependencies
-
-        with errors_shown(_("Simulate and transport")):
-            if ensure_dependencies():
-                start(button)
-            else:
-                self._showState(how_to_install(missing_dependencies(BACKEND)))
-
-    def _startSimulation(self, button):
+    def _startSimulation(self):
         parameters = self._parameters
         node, display = parameters.exploreVolume, self._display()
         simulation = DeformationSimulation(
@@ -111,11 +106,11 @@ class SimulateSection:
             bring_into_views(node)
             count = len(nodes.transforms)
             sentence = _("Simulated deformations of '{name}' added: {count}.").format(name=node.GetName(), count=count)
-            self._showState(_with_warnings(sentence, nodes.warnings))
+            self.work.say(_with_warnings(sentence, nodes.warnings))
 
-        self._run(button, lambda progress: simulation.compute(model, progress), finish)
+        self.work.run(lambda progress: simulation.compute(model, progress), finish)
 
-    def _startTransport(self, button):
+    def _startTransport(self):
         parameters = self._parameters
         target, display = parameters.exploreVolume, self._display()
         transport = MotionTransport(
@@ -132,11 +127,11 @@ class SimulateSection:
             nodes = transport.addToScene(display)
             bring_into_views(target)
             sentence = _("Added '{name}'.").format(name=nodes.transform.GetName())
-            self._showState(_with_warnings(f"{sentence} {_volumes_sentence(nodes.row)}".strip(), nodes.warnings))
+            self.work.say(_with_warnings(f"{sentence} {_volumes_sentence(nodes.row)}".strip(), nodes.warnings))
 
-        self._run(button, lambda progress: transport.compute(model, alignment, progress), finish)
+        self.work.run(lambda progress: transport.compute(model, alignment, progress), finish)
 
-    def _startUncertainty(self, button):
+    def _startUncertainty(self):
         parameters = self._parameters
         volume = UncertaintyVolume(
             parameters.fixedVolume,
@@ -151,13 +146,13 @@ class SimulateSection:
         def finish(_nothing):
             node = volume.addToScene()
             largest = node.GetDisplayNode().GetWindowLevelMax()
-            self._showState(
+            self.work.say(
                 _("Added '{name}'; its brightest colour is {largest:.2g} mm.").format(
                     name=node.GetName(), largest=largest
                 )
             )
 
-        self._run(button, lambda progress: volume.compute(model, alignment, progress), finish)
+        self.work.run(lambda progress: volume.compute(model, alignment, progress), finish)
 
     def _model(self, name: str) -> Callable:
         """Gives the model of a name, in the thread; the parameters are read now."""
@@ -168,69 +163,6 @@ class SimulateSection:
     def _display(self) -> str | None:
         display = self._parameters.exploreDisplay.value
         return None if display == "nothing" else display
-
-    def _run(self, button, work: Callable, finish: Callable):
-        """Run work beside the window, then `finish` on the main thread; errors become dialogs."""
-
-        def fail(error):
-            self._showState(_("Failed: {sentence}").format(sentence=error_sentence(error)))
-            show_error(error, _("Simulate and transport"))
-
-        def done(result):
-            try:
-                finish(result)
-            except Exception as error:
-                fail(error)
-
-        self._job = BackgroundJob(
-            work,
-            onDone=done,
-            onFailed=fail,
-            onCancelled=lambda: self._showState(_("Cancelled; the scene is as it was.")),
-            onProgress=self._showProgress,
-        )
-        self._working = button
-        self._job.start()
-        self.ui.simulateProgressBar.value = 0
-        self._showState(_("Starting"))
-
-    def _showProgress(self, fraction, message):
-        self.ui.simulateProgressBar.value = round(100 * fraction)
-        self.ui.simulateMessageLabel.text = _(message)
-
-    # State
-
-    def _showState(self, message: str):
-        self.ui.simulateMessageLabel.text = message
-        self.ui.simulateMessageLabel.visible = bool(message)
-        self.ui.simulateProgressBar.visible = self.running
-        self._updateButtons()
-
-    def _updateButtons(self):
-        ui = self.ui
-        for button, reason, tip in (
-            (
-                ui.simulateButton,
-                self._reasonAgainstSimulation(),
-                _("Deform the volume above at random, as the model expects"),
-            ),
-            (
-                ui.simulateTransportButton,
-                self._reasonAgainstTransport(),
-                _("Deform the volume above as the source is deformed"),
-            ),
-            (
-                ui.simulateUncertaintyButton,
-                self._reasonAgainstUncertainty(),
-                _("Show how far possible registrations of the pair in the section Register lie apart"),
-            ),
-        ):
-            if not self.running:
-                button.enabled, button.text, button.toolTip = not reason, self._texts[button], reason or tip
-            elif button is self._working:
-                button.enabled, button.text, button.toolTip = True, _("Cancel"), _("Stop; the scene stays as it is")
-            else:
-                button.enabled, button.toolTip = False, _("Wait for the work that is under way, or cancel it.")
 
     def _reasonAgainstSimulation(self) -> str:
         parameters = self._parameters

@@ -7,11 +7,11 @@ import qt
 from slicer.i18n import tr as _
 
 from DeformationLib.errors import InputError
+from DeformationSceneLib.panel_work import PanelWork
 from DeformationSceneLib.sequence_reading import find_series
 
 from .given_frames import format_numbers, given_frames
 from .motion_section import MotionSection
-from .panel_work import PanelWork
 from .result_display import ResultList, fraction_sentence, show_in_plane, show_motion, warning_lines
 from .track_section import reason_against_sequence
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from slicer.i18n import tr as _
 
 from DeformationLib.errors import InputError
+from DeformationSceneLib.panel_work import PanelWork
 from DeformationSceneLib.sequence_reading import find_series
 
-from .panel_work import PanelWork
 from .result_display import ResultList
 
 

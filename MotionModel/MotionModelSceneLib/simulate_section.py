@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from slicer.i18n import tr as _
 
 from DeformationSceneLib.messages import errors_shown
+from DeformationSceneLib.panel_work import PanelWork
 from DeformationSceneLib.sequence_reading import find_series
 
 from .motion_section import MotionSection, reason_against_series
-from .panel_work import PanelWork
 from .result_display import ResultList, fraction_sentence, main_fraction, show_in_plane, show_motion, warning_lines
 from .side_by_side import Shown, SideBySide
 

@@ -7,10 +7,10 @@ from slicer.i18n import tr as _
 
 from DeformationLib.errors import InputError
 from DeformationSceneLib.model_list import ModelList
+from DeformationSceneLib.panel_work import PanelWork
 from DeformationSceneLib.sequence_reading import Series, find_series
 
 from .motion_section import MotionSection, reason_against_series
-from .panel_work import PanelWork
 from .result_display import ResultList, fraction_sentence, show_in_plane, show_motion, warning_lines
 
 _OUTPUTS = {

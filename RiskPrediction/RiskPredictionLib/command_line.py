@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import argparse
 import csv
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from DeformationLib.errors import Cancelled, InputError
+from DeformationLib.commands import run_chosen_command
+from DeformationLib.errors import InputError
 from DeformationLib.files import atomic_path, make_folder, write_json
 from DeformationLib.progress import console_progress
 
@@ -80,16 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(words: list[str]) -> int:
     """Run a command; 0 when it succeeded, 2 after one sentence about what is wrong."""
-    arguments = build_parser().parse_args(words)
-    try:
-        arguments.run(arguments)
-    except (InputError, Cancelled) as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
-        return 2
-    return 0
+    return run_chosen_command(build_parser(), words)
 
 
 def run_fit(arguments: argparse.Namespace) -> None:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from slicer.i18n import tr as _
 
 from DeformationLib.errors import InputError
-from DeformationSceneLib import installation
-from DeformationSceneLib.background import BackgroundJob
-from DeformationSceneLib.messages import error_sentence, errors_shown, show_error
+
+from . import installation
+from .background import BackgroundJob
+from .messages import error_sentence, errors_shown, show_error
 
 
 @dataclass(frozen=True)
