@@ -102,15 +102,17 @@ class GaussianProcess:
             mean: ``(batch, D, T)``.
             deviation: ``(batch, D)``, positive.
         """
-        precision = self._on(mean)[1]
-        fit = torch.einsum("bdt,ts,bds->bd", mean, precision, mean)
-        variance = deviation.square()
-        return 0.5 * (self.slots * (variance - 1.0 - variance.log()) + fit).sum(dim=1)
+        with _without_autocast(mean):
+            precision = self._on(mean)[1]
+            fit = torch.einsum("bdt,ts,bds->bd", mean, precision, mean)
+            variance = deviation.square()
+            return 0.5 * (self.slots * (variance - 1.0 - variance.log()) + fit).sum(dim=1)
 
     def sample(self, mean: Tensor, deviation: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """``mu_d + sigma_d L eps`` with ``K = L L^T``, shapes as in `divergence`; differentiable in both."""
         noise = torch.randn(mean.shape, generator=generator).to(mean)
-        return mean + deviation[..., None] * (noise @ self._on(mean)[0].t())
+        with _without_autocast(mean):
+            return mean + deviation[..., None] * (noise @ self._on(mean)[0].t())
 
     def zeros(self, batch: int, dimensions: int) -> Tensor:
         """The prior's mean."""
@@ -127,17 +129,19 @@ class GaussianProcess:
             ``(batch, D, M)``; at the slots themselves the values up to what the jitter smooths away.
         """
         weights = covariance(self.kernel, torch.as_tensor(times).cpu(), self.times) @ self.precision
-        return values @ weights.t().to(values)
+        with _without_autocast(values):
+            return values @ weights.t().to(values)
 
     def fill(self, values: Tensor, known: Tensor) -> Tensor:
         """Values ``(batch, D, T)`` where known ``(batch, T)``, elsewhere their conditional mean given the known ones."""
-        covariance = self._on(values)[2]
-        both = known[:, :, None] * known[:, None, :]
-        # Rows of unknown slots are those of the identity, so that every sequence of a batch has a matrix of one size.
-        among = both * covariance + torch.diag_embed(1.0 - known)
-        solved = torch.linalg.solve(among, (values * known[:, None]).transpose(1, 2))
-        filled = (covariance @ (known[:, :, None] * solved)).transpose(1, 2)
-        return torch.where(known[:, None] > 0, values, filled)
+        with _without_autocast(values):
+            covariance = self._on(values)[2]
+            both = known[:, :, None] * known[:, None, :]
+            # Rows of unknown slots are those of the identity, so that every sequence of a batch has a matrix of one size.
+            among = both * covariance + torch.diag_embed(1.0 - known)
+            solved = torch.linalg.solve(among, (values * known[:, None]).transpose(1, 2))
+            filled = (covariance @ (known[:, :, None] * solved)).transpose(1, 2)
+            return torch.where(known[:, None] > 0, values, filled)
 
     def _on(self, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Factor, precision and covariance in the type and on the device of a tensor."""
@@ -145,3 +149,8 @@ class GaussianProcess:
         if key not in self._cast:
             self._cast[key] = tuple(part.to(like) for part in (self.factor, self.precision, self.covariance))
         return self._cast[key]
+
+
+def _without_autocast(like: Tensor) -> torch.autocast:
+    """Precisions have large entries of both signs, which cancel: half precision would leave nothing of the sum."""
+    return torch.autocast(like.device.type, enabled=False)

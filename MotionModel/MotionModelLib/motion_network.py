@@ -167,7 +167,7 @@ class MotionNetwork(nn.Module):
         filled = self._filled(features[:, : self.configuration.latent], known, context)
         maps = self._mixed(torch.cat([features, filled, known[:, None]], dim=1), context)
         mean = filled + self.mean(maps)
-        log_variance = self.log_variance(maps.mean(dim=2)).clamp(-12.0, 6.0)
+        log_variance = self.log_variance(maps.mean(dim=2)).to(dtype).clamp(-12.0, 6.0)
         return Posterior(mean, (0.5 * log_variance).exp(), known, context)
 
     def matrix(self, posterior: Posterior) -> Tensor:
@@ -218,10 +218,12 @@ class MotionNetwork(nn.Module):
         levels = pyramid(moving, self.configuration.pair)
         velocities = self.decoder(codes.reshape(batch * count, -1), levels, finest)
         weights = temporal_weights(evened(times), self.configuration.temporal_smoothing).to(velocities[0])
-        return [
-            (weights @ velocity.view(batch, count, -1)).view(batch, count, *velocity.shape[1:])
-            for velocity in velocities
-        ]
+        # Velocities become positions of voxels, for which half precision has too few digits.
+        with torch.autocast(moving.device.type, enabled=False):
+            return [
+                (weights @ velocity.view(batch, count, -1)).view(batch, count, *velocity.shape[1:])
+                for velocity in velocities
+            ]
 
     def _filled(self, codes: Tensor, known: Tensor, context: Tensor) -> Tensor:
         """Codes of missing slots: what the reference lets expect, and how the known ones deviate from that.

@@ -285,3 +285,22 @@ def test_sequences_whose_reference_has_no_labels_are_compared_by_their_images():
     loss, terms = objective(batch_of()._replace(labels=None), torch.Generator().manual_seed(0))
     assert torch.isfinite(loss)
     assert not {"overlap", "transport"} & set(terms)
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+def test_mixed_precision_leaves_the_process_and_the_velocities_their_digits(prior):
+    net, (frames, moving, slots) = network(prior), sequence()
+    given = torch.tensor([True, False, True, True, False])
+    smooth = net.process.sample(net.process.zeros(2, 3), torch.ones(2, 3), torch.Generator().manual_seed(1))
+    known = torch.zeros(2, 9)
+    known[:, [0, 4, 7]] = 1
+    results = []
+    for mixed in (False, True):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=mixed), torch.no_grad():
+            divergence = net.process.divergence(smooth, torch.full((2, 3), 0.5))
+            results.append([divergence, net.process.at(smooth, slots), net.process.fill(smooth, known)])
+            posterior = net.encode(frames, moving, slots - 1, given)
+            velocities = net.decode(net.codes_at(net.matrix(posterior), slots), moving, slots)
+            assert {part.dtype for part in (*velocities, posterior.deviation)} == {torch.float32}
+    for single, half in zip(*results, strict=True):
+        assert torch.equal(single, half)
