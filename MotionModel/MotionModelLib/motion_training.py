@@ -27,7 +27,7 @@ from .motion_cases import SequenceSet, load_sequences
 from .motion_network import MotionNetwork, MotionNetworkConfiguration
 from .motion_objective import MotionLossWeights, MotionObjective, SequenceBatch
 from .motion_validation import validate_sequences
-from .sequence_time import frame_slots
+from .sequence_time import Run, plan_runs
 from .temporal_dropout import TemporalDropout
 from .warm_start import flattened, motion_weights
 
@@ -70,6 +70,11 @@ class MotionRequest(TrainingRequest):
     sequences_per_case: int = 1
     heart: tuple[int, ...] = ()
 
+    @property
+    def uses_labels(self) -> bool:
+        """Whether a term of the loss compares labels."""
+        return self.weights.overlap > 0 or self.weights.transport > 0
+
 
 class MotionTrainingRun(TrainingRun):
     """Loads the series of a request, trains, writes logs while it goes, and a bundle at the end.
@@ -88,7 +93,7 @@ class MotionTrainingRun(TrainingRun):
         grid = PairGrid(request.grid, request.spacings, request.frame) if request.grid and request.spacings else None
         self._cases = find_cine_cases(request.images)
         grid = grid or series_grid(self._cases, replace(request, network=request.network.pair))
-        return load_sequences(self._cases, grid, need_labels=request.weights.overlap > 0, progress=progress), grid
+        return load_sequences(self._cases, grid, need_labels=request.uses_labels, progress=progress), grid
 
     def _build_objective(self) -> nn.Module:
         pair = replace(self.request.network.pair, size=tuple(self.grid.size), spacing=tuple(self.grid.spacing))
@@ -153,12 +158,13 @@ class MotionTrainingRun(TrainingRun):
         count = len(data.frames[case])
         if float(torch.rand((), generator=generator)) < request.other_references:
             reference = int(torch.randint(0, count, (), generator=generator))
-        order = self._order(reference, count, generator)
+        run = self._run(reference, count, generator)
+        order = torch.as_tensor(np.concatenate([[reference], run.frames[run.shown]]))
         frames = data.frames[case][:, slices][order].float().movedim(0, 1)  # (S, t, *size), the reference first
         known = [
             position
             for position, frame in enumerate(order.tolist())
-            if (case, frame) in data.labels and request.weights.overlap > 0
+            if (case, frame) in data.labels and request.uses_labels
         ]
         others = [data.masks[case][slices].float()[:, None]]
         others += [data.indicators(case, int(order[position]))[:, slices].movedim(0, 1) for position in known]
@@ -168,14 +174,13 @@ class MotionTrainingRun(TrainingRun):
         device, values = request.options.device, len(data.label_values)
         images, changed = images.to(device), changed.to(device)
         labels = dict(zip(known, changed[:, 1:].split(values, dim=1), strict=True)) if known else {}
-        slots = torch.as_tensor(frame_slots(len(order), request.network.slots))
         target = order.tolist().index(farthest) - 1 if farthest in order.tolist()[1:] else None
         compared = self._compared(len(order) - 1, target, generator)
         return SequenceBatch(
             moving=images[:, :1],
             frames=images[:, 1:, None],
             mask=changed[:, :1],
-            slots=slots,
+            slots=torch.as_tensor(run.slots),
             given=request.dropout.draw(len(images), len(order) - 1, generator).to(device),
             compared=compared,
             labels=labels.get(0),
@@ -204,20 +209,13 @@ class MotionTrainingRun(TrainingRun):
         wanted = self.request.slices or count
         return torch.randperm(count, generator=generator)[:wanted].sort().values
 
-    def _order(self, reference: int, count: int, generator: torch.Generator) -> Tensor:
-        """Frames of a sequence in the order of time, the reference first; no more than there are slots."""
-        if self.request.periodic:
-            order = (reference + torch.arange(count)) % count
-        elif float(torch.rand((), generator=generator)) * count < reference:
-            order = torch.arange(reference, -1, -1)
-        else:
-            order = torch.arange(reference, count)
-        if len(order) < 2:
-            order = torch.arange(count) if reference == 0 else torch.arange(reference, -1, -1)
-        most = self.request.network.slots + 1
-        if len(order) > most:
-            order = order[torch.as_tensor(np.linspace(0, len(order) - 1, most).round().astype(int))]
-        return order
+    def _run(self, reference: int, count: int, generator: torch.Generator) -> Run:
+        """How the model goes through a sequence in use; of two runs one, the longer the likelier."""
+        runs = plan_runs(count, reference, self.request.network.slots, self.request.periodic)
+        if len(runs) == 1:
+            return runs[0]
+        place = float(torch.rand((), generator=generator)) * (count - 1)
+        return runs[0] if place < len(runs[0].frames) else runs[1]
 
     def _compared(self, count: int, target: int | None, generator: torch.Generator) -> Tensor:
         """A run of neighbouring frames, as the temporal smoothing needs the neighbours; often with the target in it."""
@@ -239,6 +237,7 @@ class MotionTrainingRun(TrainingRun):
             self.objective.finest,
             options.device,
             options.mixed_precision,
+            self.request.periodic,
         )
 
     def _further_parts(self, weights: dict[str, Tensor], progress: Progress) -> dict[str, dict[str, Tensor]]:

@@ -19,7 +19,7 @@ from LatentRegistrationLib.pair_validation import (
 
 from .motion_cases import SequenceSet
 from .motion_network import MotionNetwork
-from .sequence_time import frame_slots
+from .sequence_time import plan_runs
 
 _LEADING = 5
 """Frames that are given where the rest is to be completed."""
@@ -34,6 +34,7 @@ def validate_sequences(
     finest: int = 0,
     device: str = "cpu",
     mixed_precision: bool = False,
+    periodic: bool = True,
 ) -> dict[str, float]:
     """Overlap (or local correlation, without labels) and regularity of the reference tracked to the farthest frame.
 
@@ -45,6 +46,7 @@ def validate_sequences(
         finest: scales left out, see `MotionNetwork.decode`.
         device: of the network.
         mixed_precision: bfloat16 in the convolutions.
+        periodic: whether the last frame is followed by the first one.
 
     Returns:
         ``score`` (mean Dice over structures and cases with all frames given), ``dice_<structure>``, ``score_sd``,
@@ -52,7 +54,10 @@ def validate_sequences(
         ``jacobian_gradient`` (mean, 1/mm), ``temporal_gradient`` (mean length of the displacement's change from slot to
         slot, mm), ``kl``, and for the heart ``ejection_error`` (points).
     """
-    rows = [_validate(network, data, case, structures, finest, torch.device(device), mixed_precision) for case in cases]
+    rows = [
+        _validate(network, data, case, structures, finest, torch.device(device), mixed_precision, periodic)
+        for case in cases
+    ]
     return mean_scores(rows) if rows else {}
 
 
@@ -64,30 +69,31 @@ def _validate(
     finest: int,
     device: torch.device,
     mixed_precision: bool,
+    periodic: bool,
 ) -> dict[str, float]:
     reference, farthest = data.references[case]
-    series = data.frames[case].roll(-reference, dims=0).float().movedim(1, 0)[:, :, None]  # (S, t, 1, *size)
-    moving, frames = series[:, 0].to(device), series[:, 1:].to(device)
-    times = frame_slots(frames.shape[1] + 1, network.configuration.slots)
-    target = (farthest - reference) % series.shape[1] - 1
-    near = np.flatnonzero(np.abs(times - times[target]) <= 3 * network.configuration.temporal_smoothing + 1)
-    wanted = torch.as_tensor(times[near])
+    series = data.frames[case].float().movedim(1, 0)[:, :, None]  # (S, t, 1, *size)
+    runs = plan_runs(series.shape[1], reference, network.configuration.slots, periodic)
+    run = next(run for run in runs if farthest in run.frames)
+    moving, shown = series[:, reference].to(device), series[:, run.frames[run.shown]].to(device)
+    target = float(run.times[run.frames == farthest][0])
+    near = run.times[np.abs(run.times - target) <= 3 * network.configuration.temporal_smoothing + 1]
+    wanted, place = torch.as_tensor(near), int(np.flatnonzero(near == target)[0])
     row: dict[str, float] = {}
-    for name, given in (("score", None), ("completed", torch.arange(len(times)) < _LEADING)):
+    for name, given in (("score", None), ("completed", torch.as_tensor(run.shown < _LEADING))):
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=mixed_precision):
-            posterior = network.encode(frames, moving, torch.as_tensor(times - 1), given)
+            posterior = network.encode(shown, moving, torch.as_tensor(run.slots - 1), given)
             codes = network.codes_at(network.matrix(posterior), wanted)
             velocities = network.decode(codes, moving, wanted, finest)[0].float()
         size = tuple(network.configuration.pair.size)
-        place = int(np.flatnonzero(near == target)[0])
         displacement = resize_field(exponential(velocities[:, place], VALIDATION_SQUARINGS), size).cpu()
-        scores = _scores(data, case, series[:, 0], series[:, 1 + target], displacement, structures)
+        scores = _scores(data, case, series[:, reference], series[:, farthest], displacement, structures)
         if name == "completed":
             row["completed"] = scores["score"]
             continue
         row |= scores | {"kl": float(network.divergence(posterior).mean())}
         row |= regularity(displacement, network.configuration.pair.spacing)
-        row["temporal_gradient"] = _change(velocities, times[near], size, network.configuration.pair.spacing)
+        row["temporal_gradient"] = _change(velocities, near, size, network.configuration.pair.spacing)
     return row
 
 

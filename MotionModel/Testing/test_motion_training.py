@@ -16,6 +16,7 @@ from DeformationLib.geometry import Geometry
 from DeformationLib.image_io import write_image
 from LatentRegistrationLib.cine_cases import find_cine_cases
 from LatentRegistrationLib.pair_grid import PairGrid
+from LatentRegistrationLib.velocity_network import VelocityNetworkConfiguration
 from MotionModelLib.motion_cases import load_sequences
 from MotionModelLib.motion_model import MotionModel
 from MotionModelLib.motion_network import MotionNetworkConfiguration
@@ -29,6 +30,7 @@ TINY = (
     "--validation-rule 2:1"
 )
 FLAT = "--grid 32,32 --spacings 3,3"
+SMALL = VelocityNetworkConfiguration((16, 16, 16), (1.0, 1.0, 1.0), widths=(4, 6), latent=3, scales=2)
 
 
 @pytest.fixture(scope="module")
@@ -202,8 +204,6 @@ def test_unusable_series_are_named(command, patients, tmp_path, capsys):
 def test_a_series_of_three_frames_and_long_ones(patients, tmp_path):
     write_patient(tmp_path / "short", small_heart(0, 2))
     write_patient(tmp_path / "long", small_heart(1, 14))
-    pair = MotionNetworkConfiguration().pair
-    small = type(pair)(size=(16, 16, 16), spacing=(1.0,) * 3, widths=(4, 6), latent=3, scales=2)
     for periodic in (True, False):
         run = MotionTrainingRun(
             MotionRequest(
@@ -212,7 +212,7 @@ def test_a_series_of_three_frames_and_long_ones(patients, tmp_path):
                 validation_rule="none",
                 grid=(32, 32),
                 spacings=(3.0, 3.0),
-                network=MotionNetworkConfiguration(small, 9, width=8),
+                network=MotionNetworkConfiguration(SMALL, 9, width=8),
                 periodic=periodic,
                 other_references=1.0,
                 sub_sequence=4,
@@ -260,3 +260,24 @@ def test_a_planar_grid_lies_in_the_slices(slices):
 def test_loading_needs_two_series(patients):
     with pytest.raises(InputError, match="at least two usable series"):
         load_sequences(find_cine_cases(patients)[:1], PairGrid((32, 32), (3.0, 3.0), "image"))
+
+
+def test_validation_of_series_with_more_frames_than_slots_and_of_such_as_do_not_return(tmp_path):
+    for number in range(3):
+        write_patient(tmp_path / "cases" / f"long{number}", small_heart(number, 14))
+    for periodic in (True, False):
+        run = MotionTrainingRun(
+            MotionRequest(
+                tmp_path / "cases",
+                tmp_path / "out",
+                validation_rule="3:1",
+                grid=(32, 32),
+                spacings=(3.0, 3.0),
+                network=MotionNetworkConfiguration(SMALL, 9, width=8),
+                periodic=periodic,
+            )
+        )
+        assert len(run.validation) == 1
+        scores = run.validate(run.objective)
+        assert {"score", "completed", "temporal_gradient"} <= set(scores)
+        assert all(np.isfinite(value) for value in scores.values())
