@@ -57,7 +57,8 @@ class SequenceBatch(NamedTuple):
         compared: ``(M,)``, which frames are decoded and compared, in the order of time.
         labels: of the reference, ``(B, L, *size)``, or None.
         frame_labels: of some compared frames, by position in ``compared``.
-        other: reference of another subject and its labels, ``(B, 1 + L, *size)``, to which the motion is transported.
+        others: references of other subjects and their labels, each ``(B, 1 + L, *size)``, to which the motion is
+            transported.
     """
 
     moving: Tensor
@@ -68,7 +69,7 @@ class SequenceBatch(NamedTuple):
     compared: Tensor
     labels: Tensor | None = None
     frame_labels: dict[int, Tensor] | None = None
-    other: Tensor | None = None
+    others: tuple[Tensor, ...] = ()
 
 
 class MotionObjective(nn.Module):
@@ -109,7 +110,7 @@ class MotionObjective(nn.Module):
         if weights.overlap > 0 and labelled:
             overlap = self._overlap(velocities[0], batch)
             loss, terms["overlap"] = loss + weights.overlap * overlap, overlap.item()
-        if weights.transport > 0 and labelled and batch.other is not None:
+        if weights.transport > 0 and labelled and batch.others:
             astray = self._astray(matrix, times, batch)
             loss, terms["transport"] = loss + weights.transport * astray, astray.item()
         if weights.folding > 0:
@@ -142,7 +143,7 @@ class MotionObjective(nn.Module):
         return torch.stack(losses).mean()
 
     def _astray(self, matrix: Tensor, times: Tensor, batch: SequenceBatch) -> Tensor:
-        """Mean difference, over labels, of the shares of their volume that motion leaves, there and in the other subject.
+        """Mean difference, over labels, of the shares of their volume that motion leaves, there and in other subjects.
 
         Codes are smoothed over time instead of velocities, so that one frame has to be decoded and not its neighbours.
         """
@@ -150,15 +151,16 @@ class MotionObjective(nn.Module):
         finest = max(self.finest, pair.finest)
         weights = temporal_weights(evened(times), network.configuration.temporal_smoothing)
         codes = weights.to(matrix) @ network.codes_at(matrix, times)
-        moving, labels = batch.other[:, :1], pyramid(batch.other[:, 1:], pair, finest)[-1]
-        losses = []
-        for position, target in batch.frame_labels.items():
-            left = volumes(target) / volumes(batch.labels).clamp_min(1.0)
-            velocity = network.decoder(codes[:, position].contiguous(), pyramid(moving, pair), finest)[0]
-            warped = warp(labels, exponential(velocity, pair.squarings), padding="zeros")
-            there = volumes(warped) / volumes(labels).clamp_min(1.0)
-            known = (volumes(batch.labels) > 1) & (volumes(labels) > 1)
-            losses.append(masked_mean((there - left).abs(), known))
+        own, losses = volumes(batch.labels), []
+        for other in batch.others:
+            moving, labels = pyramid(other[:, :1], pair), pyramid(other[:, 1:], pair, finest)[-1]
+            whole = volumes(labels)
+            known = (own > 1) & (whole > 1)
+            for position, target in batch.frame_labels.items():
+                velocity = network.decoder(codes[:, position].contiguous(), moving, finest)[0]
+                warped = warp(labels, exponential(velocity, pair.squarings), padding="zeros")
+                left, there = volumes(target) / own.clamp_min(1.0), volumes(warped) / whole.clamp_min(1.0)
+                losses.append(masked_mean((there - left).abs(), known))
         return torch.stack(losses).mean()
 
 

@@ -34,6 +34,8 @@ from .warm_start import flattened, motion_weights
 _AUGMENTATION = Augmentation(
     rotation=20.0, translation=3.0, zoom=0.1, elastic=2.0, elastic_spacing=25.0, gamma=0.2, bias=0.15, noise=0.02
 )
+_OTHERS = 3
+"""To so many other subjects is a motion transported in a step."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,7 @@ class MotionTrainingRun(TrainingRun):
         ]
         others = [data.masks[case][slices].float()[:, None]]
         others += [data.indicators(case, int(order[position]))[:, slices].movedim(0, 1) for position in known]
+        alike = torch.Generator().set_state(generator.get_state())
         images, changed = augment_pair(
             frames, torch.cat(others, dim=1), self.grid.spacing, request.augmentation, generator
         )
@@ -184,25 +187,32 @@ class MotionTrainingRun(TrainingRun):
             given=request.dropout.draw(len(images), len(order) - 1, generator).to(device),
             compared=compared,
             labels=labels.get(0),
-            other=self._other(case, slices, generator) if labels and request.weights.transport > 0 else None,
+            others=self._others(case, slices, generator, alike) if labels and request.weights.transport > 0 else (),
             frame_labels={
                 place: labels[frame + 1] for place, frame in enumerate(compared.tolist()) if frame + 1 in labels
             },
         )
 
-    def _other(self, case: int, slices: Tensor, generator: torch.Generator) -> Tensor | None:
-        """Reference of another training case and its labels, in slices at the same shares of the way through the stack."""
-        data, request = self.data, self.request
-        others = [c for c in self.training if c != case and (c, data.references[c][0]) in data.labels]
-        if not others:
-            return None
-        other = others[int(torch.randint(0, len(others), (), generator=generator))]
-        frame, count = data.references[other][0], data.frames[other].shape[1]
-        places = ((slices + 0.5) * count / data.frames[case].shape[1] - 0.5).round().long().clamp(0, count - 1)
-        image = data.frames[other][frame][places].float()[:, None]
-        labels = data.indicators(other, frame)[:, places].movedim(0, 1)
-        image, labels = augment_pair(image, labels, self.grid.spacing, request.augmentation, generator)
-        return torch.cat([image, labels], dim=1).to(request.options.device)
+    def _others(
+        self, case: int, slices: Tensor, generator: torch.Generator, alike: torch.Generator
+    ) -> tuple[Tensor, ...]:
+        """References of other training cases and their labels, in slices at the same shares of the way through the stack.
+
+        They are mirrored and turned as the case's own images were: ``alike`` is the generator as it was before that.
+        """
+        data, count = self.data, self.data.frames[case].shape[1]
+        known = [c for c in self.training if c != case and (c, data.references[c][0]) in data.labels]
+        chosen = torch.randperm(len(known), generator=generator)[:_OTHERS].tolist()
+        found = []
+        for other in (known[number] for number in chosen):
+            frame, there = data.references[other][0], data.frames[other].shape[1]
+            places = ((slices + 0.5) * there / count - 0.5).round().long().clamp(0, there - 1)
+            image = data.frames[other][frame][places].float()[:, None]
+            labels = data.indicators(other, frame)[:, places].movedim(0, 1)
+            state = torch.Generator().set_state(alike.get_state())
+            changed = augment_pair(image, labels, self.grid.spacing, self.request.augmentation, state)
+            found.append(torch.cat(changed, dim=1).to(self.request.options.device))
+        return tuple(found)
 
     def _slices(self, case: int, generator: torch.Generator) -> Tensor:
         count = self.data.frames[case].shape[1]

@@ -197,7 +197,7 @@ def batch_of(seed=0, count=4):
         compared=torch.tensor([1, 2, 3]),
         labels=labels,
         frame_labels={1: labels.flip(0)},
-        other=torch.cat([moving.flip(2), labels.flip(2)], dim=1),
+        others=(torch.cat([moving.flip(2), labels.flip(2)], dim=1),),
     )
 
 
@@ -273,7 +273,7 @@ def test_motion_that_keeps_its_effect_elsewhere_has_no_transport_loss():
     # Its own labels as this motion leaves them, and itself as the other subject.
     moved = warp(batch.labels, exponential(velocity, 4), padding="zeros")
     itself = torch.cat([batch.moving, batch.labels], dim=1)
-    same = batch._replace(frame_labels={1: moved}, other=itself)
+    same = batch._replace(frame_labels={1: moved}, others=(itself,))
     assert float(objective._astray(matrix, times, same).detach()) == pytest.approx(0.0, abs=1e-6)
     halved = same._replace(frame_labels={1: 0.5 * moved})
     expected = 0.5 * (volumes(moved) / volumes(batch.labels)).mean()
