@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -62,18 +63,18 @@ class Geometry:
         determinant = np.linalg.det(self.direction)
         return 0.0 if abs(determinant) < 1e-6 else float(np.sign(determinant))
 
-    @property
+    @cached_property
     def ijk_to_lps(self) -> np.ndarray:
-        """4x4 matrix from a voxel index (i, j, k, 1) to a point (x, y, z, 1) in LPS mm."""
+        """4x4 matrix from a voxel index (i, j, k, 1) to a point (x, y, z, 1) in LPS mm; read-only."""
         matrix = np.eye(4)
         matrix[:3, :3] = self.step
         matrix[:3, 3] = self.origin
-        return matrix
+        return _fixed(matrix)
 
-    @property
+    @cached_property
     def lps_to_ijk(self) -> np.ndarray:
-        """4x4 matrix from a point (x, y, z, 1) in LPS mm to a (fractional) voxel index (i, j, k, 1)."""
-        return np.linalg.inv(self.ijk_to_lps)
+        """4x4 matrix from a point (x, y, z, 1) in LPS mm to a (fractional) voxel index (i, j, k, 1); read-only."""
+        return _fixed(np.linalg.inv(self.ijk_to_lps))
 
     @property
     def centre(self) -> np.ndarray:
@@ -91,6 +92,16 @@ class Geometry:
     def index_map(self, other: Geometry) -> np.ndarray:
         """4x4 matrix from an index (i, j, k, 1) of this grid to the index of the same point in the `other` grid."""
         return other.lps_to_ijk @ self.ijk_to_lps
+
+    def coarser(self, factors: Sequence[int]) -> Geometry:
+        """The same extent in voxels that are larger by whole `factors` along i, j, k."""
+        factors = np.asarray(factors)
+        return Geometry(
+            tuple(np.asarray(self.size) // factors),
+            tuple(np.asarray(self.spacing) * factors),
+            tuple(self.index_to_physical((factors - 1) / 2)),
+            self.direction,
+        )
 
     def same_grid(self, other: Geometry, tolerance: float = 1e-3) -> bool:
         """True when both have the same size and no voxel of one lies more than `tolerance` voxels from the other's."""
@@ -133,6 +144,11 @@ def network_geometry(
     spacing = np.broadcast_to(np.asarray(spacing_kji, dtype=np.float64), 3)[::-1]
     origin = np.asarray(centre, dtype=np.float64) - (size - 1) / 2 * spacing
     return Geometry(tuple(size), tuple(spacing), tuple(origin))
+
+
+def _fixed(matrix: np.ndarray) -> np.ndarray:
+    matrix.flags.writeable = False
+    return matrix
 
 
 def _transform(matrix: np.ndarray, points: Sequence[float] | np.ndarray) -> np.ndarray:

@@ -52,6 +52,8 @@ def network_field_to_physical(
             slab = (slice(start, min(start + _SLICES_PER_REPORT, region[0].stop)), *region[1:])
             array[slab] = sample_on_grid(u_mm, fixed_grid, cropped(target, slab))
             progress.report(0.8 * slab[0].stop / len(array))
+    if moving_grid is fixed_grid:
+        return Image.on_grid(array, target)
     # Everything else is affine in the target's index: the way through both network grids, less the point itself.
     through = (moving_grid.ijk_to_lps @ fixed_grid.lps_to_ijk - np.eye(4)) @ target.ijk_to_lps
     i, j, k = (np.multiply.outer(np.arange(n), step) for n, step in zip(target.size, through[:3, :3].T, strict=True))

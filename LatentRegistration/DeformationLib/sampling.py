@@ -4,7 +4,8 @@ Everything goes through `sample_on_grid`: each voxel of the target grid is carri
 (or the displaced) physical point in the source, and the source is interpolated there. It works slab by slab, so that a
 256^3 volume needs tens of megabytes beside its result and can be cancelled in between. SciPy's `map_coordinates` takes
 about 40 ns a sample, against 110 ns for SimpleITK's resampling through a displacement field; it also clamps at the edge
-exactly, and gives one meaning of "inside" to images, labels and masks.
+exactly, and gives one meaning of "inside" to images, labels and masks. Grids with the same axes need it not: they are
+copied where their voxels coincide, and else interpolated axis by axis.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ _SAMPLES_PER_SLAB = 2**18
 
 # In voxels. Points on a border, or ties between labels, must not be decided by rounding.
 _TOLERANCE = 1e-6
+
+# In voxels: grids that differ by less have the same axes, or the same voxels.
+_COINCIDENCE = 1e-3
 
 
 def sample_on_grid(
@@ -57,8 +61,14 @@ def sample_on_grid(
     shape = target.shape_kji
     result = np.empty(shape + array.shape[3:], dtype=dtype)
     slices = max(1, _SAMPLES_PER_SLAB // (shape[1] * shape[2]))
+    parallel = parallel_indices(source, target) if displacement is None and interpolation == "linear" else None
     for start in range(0, shape[0], slices):
         slab = slice(start, min(start + slices, shape[0]))
+        if parallel is not None:
+            result[slab] = _interpolate_parallel(array, parallel, slab, padding)
+            if progress is not None:
+                progress.report(slab.stop / shape[0])
+            continue
         coordinates = grid_coordinates(source, target, slab, None if displacement is None else displacement[slab])
         result[slab] = interpolate(array, coordinates, interpolation)
         if padding != "edge":
@@ -76,19 +86,70 @@ def aligned_indices(source: Geometry, target: Geometry) -> tuple[tuple[int, ...]
 
     Crops, flips and permutations are copied instead of interpolated: exact, and thirty times as fast.
     """
+    parallel = parallel_indices(source, target)
+    if parallel is None:
+        return None
+    axes, indices = parallel
+    whole = [np.rint(index) for index in indices]
+    if any(np.abs(index - near).max() > _COINCIDENCE for index, near in zip(indices, whole, strict=True)):
+        return None
+    steps = [abs(near[-1] - near[0]) / max(len(near) - 1, 1) for near in whole]
+    if any(len(near) > 1 and step != 1 for near, step in zip(whole, steps, strict=True)):
+        return None
+    return axes, [near.astype(np.intp) for near in whole]
+
+
+def parallel_indices(source: Geometry, target: Geometry) -> tuple[tuple[int, ...], list[np.ndarray]] | None:
+    """Where the voxels of `target` lie in `source` when both have the same axes, whatever their order and sense.
+
+    returns  for each axis (k, j, i) of the target the axis of the source's array that runs along it, and the fractional
+             indices along it, which may lie outside; None where axes are not parallel (to a thousandth of a voxel)
+    """
     matrix = target.index_map(source)
-    whole = np.rint(matrix[:3])
-    reach = np.abs(matrix[:3] - whole) @ (*target.size, 1)
-    if reach.max() > 1e-3 or not (np.abs(whole[:, :3]).sum(axis=0) == 1).all():
+    along = np.abs(matrix[:3, :3]).argmax(axis=0)  # of each axis (i, j, k) of the target, that of the source
+    if len(set(along.tolist())) < 3:
         return None
-    axes = tuple(int(np.flatnonzero(whole[:, axis])[0]) for axis in (2, 1, 0))  # in the order i, j, k of the source
-    if len(set(axes)) < 3:
+    astray = matrix[:3, :3].copy()
+    astray[along, range(3)] = 0.0
+    if (np.abs(astray) @ target.size).max() > _COINCIDENCE:
         return None
-    indices = [
-        (whole[axis, column] * np.arange(target.size[column]) + whole[axis, 3]).astype(np.intp)
-        for axis, column in zip(axes, (2, 1, 0), strict=True)
-    ]
-    return tuple(2 - axis for axis in axes), indices
+    indices = [matrix[along[axis], axis] * np.arange(target.size[axis]) + matrix[along[axis], 3] for axis in (2, 1, 0)]
+    return tuple(int(2 - along[axis]) for axis in (2, 1, 0)), indices
+
+
+def _interpolate_parallel(
+    array: np.ndarray, parallel: tuple[tuple[int, ...], list[np.ndarray]], slab: slice, padding: float | str
+) -> np.ndarray:
+    """Linear interpolation on slices k of a grid with the same axes, one axis after the other."""
+    axes, (k, *others) = parallel
+    indices = (k[slab], *others)
+    result = array
+    for axis, index in zip(axes, indices, strict=True):
+        result = _interpolate_along(result, axis, index)
+    result = result.transpose(*axes, *range(3, array.ndim))
+    if padding != "edge":
+        within = [
+            (index >= -0.5 - _TOLERANCE) & (index <= array.shape[axis] - 0.5 + _TOLERANCE)
+            for axis, index in zip(axes, indices, strict=True)
+        ]
+        result[~(within[0][:, None, None] & within[1][:, None] & within[2])] = padding
+    return result
+
+
+def _interpolate_along(array: np.ndarray, axis: int, index: np.ndarray) -> np.ndarray:
+    """Values at fractional indices along an axis; outside, the value at the edge."""
+    last = array.shape[axis] - 1
+    index = index.clip(0, last)
+    lower = np.minimum(index.astype(np.intp), max(last - 1, 0))
+    weight = (index - lower).astype(np.float32).reshape(-1, *[1] * (array.ndim - 1 - axis))
+    values = np.take(array, lower, axis=axis).astype(np.float32, copy=False)
+    if not weight.any():
+        return values
+    further = np.take(array, np.minimum(lower + 1, last), axis=axis).astype(np.float32, copy=False)
+    further -= values
+    further *= weight
+    values += further
+    return values
 
 
 def _take(

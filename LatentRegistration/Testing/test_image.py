@@ -1,6 +1,7 @@
 """Images: types, files, other grids, and every kind of bad input with its sentence."""
 
 from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
+from DeformationLib import sampling
 from DeformationLib.errors import Cancelled, InputError
 from DeformationLib.geometry import Geometry, network_geometry
 from DeformationLib.image import (
@@ -566,3 +568,50 @@ def test_voxels_that_do_not_coincide_are_not_copied(spacing, shift, turn):
     source = Geometry((20, 20, 20))
     rotation = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
     assert aligned_indices(source, Geometry((20, 20, 20), (spacing,) * 3, (shift, 0, 0), rotation)) is None
+
+
+# --- grids with the same axes ----------------------------------------------------------------------------------------
+
+
+def by_scipy(array, source, target, padding="edge"):
+    coordinates = sampling.grid_coordinates(source, target)
+    values = sampling.interpolate(array, coordinates)
+    if padding != "edge":
+        values[~sampling.inside(source.shape_kji, coordinates)] = padding
+    return values
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("padding", ["edge", -7.0])
+@settings(max_examples=8, deadline=None)
+@given(data=st.data())
+def test_axis_by_axis_equals_all_axes_at_once(order, padding, data):
+    flips = np.array(data.draw(st.tuples(*[st.sampled_from((1, -1))] * 3)))
+    size = data.draw(st.tuples(*[st.integers(1, 12)] * 3))
+    spacing = data.draw(st.tuples(*[st.floats(0.3, 4.0)] * 3))
+    shift = data.draw(st.tuples(*[st.floats(-4.0, 4.0)] * 3))
+    direction = OBLIQUE.direction[:, list(order)] * flips
+    around = Geometry(size, spacing, (0, 0, 0), direction)
+    target = Geometry(size, spacing, OBLIQUE.centre - around.centre + shift, direction)
+    array = np.random.default_rng(0).normal(size=(*OBLIQUE.shape_kji, 2)).astype(np.float32)
+    assert sampling.parallel_indices(OBLIQUE, target) is not None
+    found = sampling.sample_on_grid(array, OBLIQUE, target, padding=padding)
+    assert found.shape == (*target.shape_kji, 2)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, by_scipy(array, OBLIQUE, target, padding), atol=2e-5)
+
+
+def test_a_turn_of_a_hundredth_of_a_voxel_is_no_parallel_grid():
+    for angle, expected in ((1e-6, True), (2e-3, False)):
+        direction = OBLIQUE.direction @ Rotation.from_euler("z", angle).as_matrix()
+        target = Geometry(OBLIQUE.size, (0.9, 1.0, 2.0), OBLIQUE.origin, direction)
+        assert (sampling.parallel_indices(OBLIQUE, target) is not None) == expected
+
+
+def test_larger_voxels_over_the_same_extent():
+    coarse = OBLIQUE.coarser((1, 3, 7))
+    assert coarse.size == (11, 3, 1)
+    np.testing.assert_allclose(coarse.spacing, (0.8, 3.3, 16.1))
+    for corner in ((-0.5, -0.5, -0.5), (10.5, -0.5, 6.5)):
+        outer = (np.array(corner) + 0.5) / (1, 3, 7) - 0.5
+        np.testing.assert_allclose(coarse.index_to_physical(outer), OBLIQUE.index_to_physical(corner), atol=1e-9)

@@ -15,7 +15,6 @@ import json
 import multiprocessing
 import os
 import platform
-import resource
 import statistics
 import sys
 import tempfile
@@ -23,6 +22,8 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+
+from process_measures import median_seconds, peak_memory
 
 FRAMES = 30
 SLICE, STACK = (128, 128, 1), (128, 128, 10)
@@ -193,7 +194,7 @@ def plot_cost(found: dict[str, dict], path: Path) -> None:
 
 def load(name: str):
     """A model by its name or folder, or a network of the thesis's size with random weights."""
-    from LatentRegistrationLib.pair_grid import PairGrid
+    from DeformationLib.pair_grid import PairGrid
     from LatentRegistrationLib.velocity_network import VelocityNetworkConfiguration
     from MotionModelLib.motion_model import MotionModel
     from MotionModelLib.motion_network import MotionNetwork, MotionNetworkConfiguration
@@ -211,23 +212,6 @@ def heart(size: Sequence[int], frames: int) -> list:
     from DeformationLib.cardiac_phantoms import beating_heart
 
     return beating_heart(0, frames, size=tuple(size), spacing=SPACING).frames
-
-
-def median_seconds(work: Callable[[], None], repeats: int) -> float:
-    """Median over some repetitions, after one that does not count."""
-    work()
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds)
-
-
-def peak_memory() -> float:
-    """Largest resident memory of this process, MiB."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
 def _of_cost(report: dict) -> list[str]:

@@ -12,22 +12,20 @@ import datetime
 import json
 import multiprocessing
 import platform
-import resource
 import statistics
 import sys
-import time
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from unittest import mock
 
 import torch
+from process_measures import median_seconds, peak_memory
 from torch import Tensor
 from torch.nn import functional as F
 
 from DeformationLib.cardiac_phantoms import beating_heart
 from DeformationLib.devices import has_fast_bfloat16
+from DeformationLib.pair_grid import PairGrid
 from LatentRegistrationLib import velocity_objective
-from LatentRegistrationLib.pair_grid import PairGrid
 from LatentRegistrationLib.probabilistic_model import ProbabilisticModel
 from LatentRegistrationLib.velocity_network import VelocityNetwork, VelocityNetworkConfiguration
 from LatentRegistrationLib.velocity_objective import VelocityObjective
@@ -133,23 +131,6 @@ def full_convolution(image: Tensor, window: tuple[int, ...]) -> Tensor:
         total = F.conv3d(image.float(), weight.float(), padding=padding, groups=channels)
         count = F.conv3d(torch.ones_like(image[:1, :1]).float(), weight[:1].float(), padding=padding)
         return total / count
-
-
-def median_seconds(work: Callable[[], None], repeats: int) -> float:
-    """Median over some repetitions, after one that does not count."""
-    work()
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds)
-
-
-def peak_memory() -> float:
-    """Largest resident memory of this process, MiB."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
 if __name__ == "__main__":

@@ -116,9 +116,9 @@ def choose_pairs(data: Path, split: str, count: int, models: list[str]) -> list:
     """
     from registration_measures import Pair, Subject
 
+    from DeformationLib.cases import find_cases, split_cases
     from DeformationLib.image_io import read_image
-    from LatentRegistrationLib.cases import find_cases, split_cases
-    from LatentRegistrationLib.preprocessing import NetworkGrid
+    from DeformationLib.preprocessing import NetworkGrid
 
     cases = find_cases(data / "images", data / "labels")
     names = [case.name for case in cases]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import resource
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -13,6 +11,7 @@ from itertools import repeat
 from pathlib import Path
 
 import numpy as np
+from process_measures import peak_memory
 from registration_methods import Method
 
 from DeformationLib.image import Image
@@ -100,15 +99,3 @@ def measure(displacement: Image, pair: Pair) -> dict[str, float]:
 @cache
 def _read(subject: Subject) -> tuple[Image, Image]:
     return read_image(subject.image), read_labels(subject.labels)
-
-
-def peak_memory() -> float:
-    """Largest resident memory that this process ever had, MiB."""
-    try:
-        # getrusage would also count the parent's memory at the moment of the fork.
-        with open("/proc/self/status", encoding="ascii") as status:
-            line = next(line for line in status if line.startswith("VmHWM"))
-        return int(line.split()[1]) / 1024
-    except (OSError, StopIteration):
-        unit = 1024**2 if sys.platform == "darwin" else 1024
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
