@@ -9,8 +9,8 @@ TRAINING := training
 TRAIN := LatentRegistration/LatentRegistrationTrain/LatentRegistrationTrain.py
 HIPPOCAMPUS = --images $(DATA)/images --labels $(DATA)/labels --grid 48,64,48 --spacing 1 --mixed-precision --overlap-weight 2
 
-.PHONY: demo test format benchmarks benchmark-motion reproduction reproduction-krebs reproduction-motion reproduction-risk screenshots train \
-    train-cardiac train-motion clean
+.PHONY: demo test format benchmarks benchmark-motion reproduction reproduction-krebs reproduction-motion reproduction-risk \
+    reproduction-risk-acdc benchmark-risk screenshots train train-cardiac train-motion clean
 
 demo: $(VENV)/installed
 	$(RUN) -m Testing.demo --output demo $(if $(DATA),--data $(DATA))
@@ -59,12 +59,23 @@ benchmark-motion: $(VENV)-benchmark/installed
 reproduction-risk: $(VENV)/installed
 	$(RUN) Testing/Reproduction/risk.py --output $(TRAINING)/risk
 
+# Table 6.1 and figure 6.2 on real cine with simulated outcomes, and phantoms with known hazard; DATA is a folder with a folder
+# per patient. Fingerprints are extracted once and kept.
+reproduction-risk-acdc: $(VENV)/installed
+	$(RUN) Testing/Reproduction/risk_acdc.py --data $(DATA) --output $(TRAINING)/risk-acdc \
+	    --parts table,draws,control,phantoms,slices
+
+# Speed and memory of risk prediction, from cine to curve; needs no data.
+benchmark-risk: $(VENV)/installed
+	$(RUN) Testing/Benchmarks/benchmark_risk.py --output $(TRAINING)/benchmarks
+
 # The pictures of the README: the demonstration's, and the panel and its views; need DATA, as they show real images.
 screenshots: $(VENV)/installed
 	$(RUN) -m Testing.demo --output demo --data $(DATA)
 	$(RUN) -m Testing.screenshots --output Resources/Screenshots --data $(DATA)
 	$(RUN) -m Testing.screenshots_heart --output Resources/Screenshots
 	$(RUN) -m Testing.screenshots_motion --output Resources/Screenshots
+	$(RUN) -m Testing.screenshots_risk --output Resources/Screenshots
 	cp demo/contact_sheet.png Resources/Screenshots/contact_sheet.png
 
 # Slow, hours on a CPU: the bundled models; needs DATA.
@@ -112,7 +123,14 @@ train-motion: $(VENV)/installed
 	$(RUN) $(MOTION) $(SLICES) --epochs 28 --output $(TRAINING)/cardiac-cine-2d --name cardiac-cine-2d
 	$(RUN) $(MOTION) --grid 8,104,104 --spacings 10,1.6,1.6 --sequences-per-case 1 --learning-rate 5e-4 --target-share 0.8 \
 	    --epochs 42 --output $(TRAINING)/cardiac-cine-3d --name cardiac-cine-3d
-	$(RUN) $(MOTION) $(SLICES) --prior unit --slots 25 --epochs 28 --output $(TRAINING)/fingerprint --name fingerprint
+	$(RUN) $(MOTION) $(SLICES) --initialize $(TRAINING)/cardiac-cine-2d/model --transport-weight 4 --epochs 44 \
+	    --output $(TRAINING)/cardiac-cine-2d-transport --name cardiac-cine-2d-transport
+	$(RUN) $(MOTION) $(SLICES) --initialize $(TRAINING)/cardiac-cine-2d-transport/model --transport-weight 3 --prior unit \
+	    --slots 25 --epochs 14 --output $(TRAINING)/fingerprint --name fingerprint
+	$(RUN) $(MOTION) $(SLICES) --initialize $(TRAINING)/cardiac-cine-2d/model --prior unit --epochs 10 \
+	    --output $(TRAINING)/motion-2d-unit --name motion-2d-unit
+	$(RUN) $(MOTION) --grid 8,104,104 --spacings 10,1.6,1.6 --learning-rate 6e-4 --initialize $(TRAINING)/cardiac-cine-3d/model \
+	    --prior unit --epochs 8 --output $(TRAINING)/motion-3d-unit --name motion-3d-unit
 
 .venv: $(VENV)/installed
 

@@ -71,6 +71,25 @@ def motion_panel(scene, motion_models):
     yield from _opened_panel("MotionModel")
 
 
+@pytest.fixture
+def risk_models(tmp_path_factory, monkeypatch):
+    """A motion model of slices with random weights is installed as fingerprint, and a risk model of its fingerprints."""
+    from Testing.motion_fixtures import motion_bundle
+    from Testing.risk_panel_fixtures import risk_bundle
+
+    folder = tmp_path_factory.mktemp("risk-models")
+    motion_bundle(folder, name="fingerprint", slots=6, prior="unit")
+    risk_bundle(folder, name="trained-risk", latent=5, slots=6, motion_model="fingerprint")
+    monkeypatch.setenv("LATENTMOTION_MODELS", str(folder))
+    return folder
+
+
+@pytest.fixture
+def risk_panel(scene, risk_models):
+    """The panel of RiskPrediction; as `panel`."""
+    yield from _opened_panel("RiskPrediction")
+
+
 def _opened_panel(name):
     import slicer
 

@@ -44,7 +44,7 @@ def phantom_pair() -> Pair:
 
 def hippocampus_pair(data: Path) -> Pair:
     """Two validation subjects of a data folder; its first two cases where those are absent."""
-    from LatentRegistrationLib.cases import find_cases
+    from DeformationLib.cases import find_cases
 
     cases = {case.name: case for case in find_cases(data / "images", data / "labels") if case.labels}
     names = HIPPOCAMPUS_PAIR if all(name in cases for name in HIPPOCAMPUS_PAIR) else tuple(cases)[:2]

@@ -7,7 +7,7 @@ from scipy import ndimage
 from DeformationLib.cardiac_phantoms import MYOCARDIUM, POOL, RIGHT_VENTRICLE
 from DeformationLib.geometry import Geometry
 from DeformationLib.image import Image
-from LatentRegistrationLib.pair_grid import PairGrid
+from DeformationLib.pair_grid import PairGrid
 from MotionModelLib.motion import Motion
 
 

@@ -7,7 +7,7 @@ import torch
 from DeformationLib.bundle import write_bundle
 from DeformationLib.cardiac_phantoms import MYOCARDIUM, POOL, RIGHT_VENTRICLE, BeatingHeart
 from DeformationLib.image import Image
-from LatentRegistrationLib.pair_grid import PairGrid
+from DeformationLib.pair_grid import PairGrid
 from LatentRegistrationLib.velocity_network import VelocityNetworkConfiguration
 from Testing.velocity_fixtures import FLAT, small_heart
 

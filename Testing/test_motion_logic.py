@@ -282,7 +282,7 @@ def test_simulated_motion_plays_in_a_browser_of_its_own(scene, logic, bundle):
     np.testing.assert_allclose(fields[2], expected.displacement(2).array, atol=1e-4)
     assert np.abs(fields[0]).max() == 0.0
     assert np.abs(fields[1:]).max() > 0.3
-    assert nodes.motion.warped.GetName() == "still simulated 7 reference moved"
+    assert nodes.motion.warped.GetName() == "still simulated 7"
     likely = logic.simulateMotion(volume, None, 4, None, bundle, outputs={"warped"})
     assert likely.browser is not nodes.browser
     assert likely.browser.GetName() == "still likely motion browser"
@@ -304,6 +304,7 @@ def test_transported_motion_is_played_with_its_source(scene, logic, bundle, trac
     table = nodes.curves.table.GetTable()
     assert table.GetColumnByName("LV (Cine)").GetValue(0) == pytest.approx(nodes.source_volumes.of(3)[0])
     assert nodes.transform.GetName() == "Target moving as Cine motion"
+    assert nodes.motion.warped.GetName() == "Target moving as Cine"
     assert browser.GetProxyNode(sequence).GetName() != nodes.transform.GetName()
 
 

@@ -146,7 +146,7 @@ def test_source_and_result_are_shown_side_by_side_and_play_together(views, motio
 
 
 def test_series_of_different_lengths_play_at_the_same_share_of_the_cycle(scene):
-    from MotionModelSceneLib.side_by_side import PairedPlayback
+    from DeformationSceneLib.side_by_side import PairedPlayback
 
     leader, follower = add_heart(scene, HEART, "Six")[1], add_heart(scene, OTHER, "Five")[1]
     playback = PairedPlayback(leader, follower)
@@ -164,7 +164,7 @@ def test_a_picture_has_a_window_of_its_own(motion_panel, scene):
     import numpy as np
 
     from DeformationSceneLib.pictures import add_picture
-    from MotionModelSceneLib.picture_window import PictureWindow
+    from DeformationSceneLib.picture_window import PictureWindow
 
     picture = np.zeros((30, 40, 3), np.uint8)
     picture[:5] = 255, 0, 0  # red on top

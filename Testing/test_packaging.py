@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-MODULES = ("LatentRegistration", "MotionModel")
+MODULES = ("LatentRegistration", "MotionModel", "RiskPrediction")
 BACKEND = (
     "LatentRegistration/DeformationLib",
     "LatentRegistration/LatentRegistrationLib",
     "MotionModel/MotionModelLib",
+    "RiskPrediction/RiskPredictionLib",
 )
 SHARED = ("LatentRegistration/DeformationLib", "LatentRegistration/DeformationSceneLib")
 
@@ -36,12 +37,22 @@ def test_only_the_scene_libraries_and_the_modules_import_slicer(package):
 
 @pytest.mark.parametrize("package", SHARED)
 def test_what_is_shared_imports_no_module(package):
-    assert imports_in(package, "LatentRegistration|MotionModel") == []
+    assert imports_in(package, "LatentRegistration|MotionModel|RiskPrediction") == []
 
 
 @pytest.mark.parametrize("package", ["LatentRegistrationLib", "LatentRegistrationSceneLib"])
 def test_registration_knows_nothing_of_motion(package):
-    assert imports_in(f"LatentRegistration/{package}", "MotionModel") == []
+    assert imports_in(f"LatentRegistration/{package}", "MotionModel|RiskPrediction") == []
+
+
+@pytest.mark.parametrize("package", ["MotionModelLib", "MotionModelSceneLib"])
+def test_motion_knows_nothing_of_risk(package):
+    assert imports_in(f"MotionModel/{package}", "RiskPrediction") == []
+
+
+def test_no_panel_uses_another_panels_parts():
+    assert imports_in("MotionModel/MotionModelSceneLib", "LatentRegistrationSceneLib") == []
+    assert imports_in("RiskPrediction/RiskPredictionSceneLib", "(LatentRegistration|MotionModel)SceneLib") == []
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -58,6 +69,7 @@ def test_module_file_imports_without_torch(application, monkeypatch, name):
 COMMANDS = [
     ROOT / "LatentRegistration" / "LatentRegistrationTrain" / "LatentRegistrationTrain.py",
     ROOT / "MotionModel" / "MotionModelTrain" / "MotionModelTrain.py",
+    ROOT / "RiskPrediction" / "RiskPredictionTrain" / "RiskPredictionTrain.py",
 ]
 
 

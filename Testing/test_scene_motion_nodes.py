@@ -23,7 +23,7 @@ class Beating:
     """What `compute_frames` asks of a motion, with the phantom's own displacements."""
 
     reference = HEART.frames[0]
-    planar = False
+    planar, frames = False, HEART.frames
 
     def __len__(self):
         return len(HEART.frames)

@@ -3,7 +3,7 @@
 Writes ``LatentRegistration/Resources/Icons/Phantoms.png``, and ``Hippocampus.png`` from a data folder with ``images/``
 and ``labels/``: the sagittal slice of the fixed image that shows most of its structures, with their contours. And
 ``MotionModel/Resources/Icons/BeatingHeart.png``: the middle slice of the simulated heart, contracted, with the contours
-of both phases.
+of both phases. And ``RiskPrediction/Resources/Icons/SimulatedCohort.png``: nine hearts of the simulated cohort.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from .SlicerHost.application import start
 
 ICONS = Path(__file__).resolve().parents[1] / "LatentRegistration" / "Resources" / "Icons"
 HEART = Path(__file__).resolve().parents[1] / "MotionModel" / "Resources" / "Icons" / "BeatingHeart.png"
+COHORT = Path(__file__).resolve().parents[1] / "RiskPrediction" / "Resources" / "Icons" / "SimulatedCohort.png"
 LONGEST_SIDE = 240
 HEAD, BODY = (1.0, 0.78, 0.25), (0.35, 0.8, 1.0)
 
@@ -78,6 +79,25 @@ def draw_heart(path: Path) -> None:
         Image.fromarray(view.render()).save(path, optimize=True)
 
 
+def draw_cohort(path: Path) -> None:
+    """Draw nine hearts of the simulated cohort at end-systole, three by three."""
+    from PIL import Image
+
+    from DeformationLib.cardiac_phantoms import beating_heart
+    from RiskPredictionSceneLib.sample_data import FRAMES, SEED, SPACING
+
+    side = LONGEST_SIDE // 3
+    picture = Image.new("L", (3 * side, 3 * side))
+    for number, contraction in enumerate(np.linspace(0.3, 1.2, 9)):
+        heart = beating_heart(SEED + number, FRAMES, float(contraction), (96, 96, 1), (1.6, 1.6, SPACING[2]))
+        pixels = heart.frames[heart.es_frame].array[0]
+        low, high = np.percentile(pixels, (1.0, 99.0))
+        grey = np.clip(255.0 * (pixels - low) / (high - low), 0, 255).astype(np.uint8)
+        place = (number % 3) * side, (number // 3) * side
+        picture.paste(Image.fromarray(grey).resize((side - 2, side - 2), Image.Resampling.LANCZOS), place)
+    picture.convert("RGB").save(path, optimize=True)
+
+
 def _sagittal_position(labels) -> float:
     """R of the slice that shows most of both labels."""
     areas = np.minimum(*((labels.array == label).sum(axis=(0, 1)) for label in (1, 2)))
@@ -93,6 +113,7 @@ def main() -> None:
     start()
     draw_thumbnail(phantom_pair(), ICONS / "Phantoms.png")
     draw_heart(HEART)
+    draw_cohort(COHORT)
     if arguments.data:
         draw_thumbnail(hippocampus_pair(arguments.data), ICONS / "Hippocampus.png")
 

@@ -5,8 +5,8 @@ import torch
 
 from DeformationLib.bundle import write_bundle
 from DeformationLib.cardiac_phantoms import beating_heart
+from DeformationLib.pair_grid import PairGrid
 from LatentRegistrationLib.decomposition import LatentDecomposition
-from LatentRegistrationLib.pair_grid import PairGrid
 from LatentRegistrationLib.probabilistic_model import ProbabilisticModel
 from LatentRegistrationLib.velocity_network import VelocityNetwork, VelocityNetworkConfiguration
 

@@ -42,13 +42,18 @@ class Image:
             self.array = self.array[..., 0]
         if self.array.ndim not in (3, 4):
             raise InputError(f"An image needs 2 or 3 dimensions, not {self.array.ndim}: choose one volume or slice.")
-        geometry = self.geometry
-        self.spacing, self.origin, self.direction = geometry.spacing, geometry.origin, geometry.direction
+        self._geometry = Geometry(self.array.shape[2::-1], self.spacing, self.origin, self.direction)
+        self.spacing, self.origin = self._geometry.spacing, self._geometry.origin
+        self.direction = self._geometry.direction.copy()
 
     @property
     def geometry(self) -> Geometry:
         """The grid that the array lies on."""
-        return Geometry(self.array.shape[2::-1], self.spacing, self.origin, self.direction)
+        known = self._geometry
+        same = (known.size, known.spacing, known.origin) == (self.array.shape[2::-1], self.spacing, self.origin)
+        if not same or not np.array_equal(known.direction, self.direction):
+            self._geometry = Geometry(self.array.shape[2::-1], self.spacing, self.origin, self.direction)
+        return self._geometry
 
     @property
     def spacing_kji(self) -> tuple[float, float, float]:

@@ -89,6 +89,11 @@ def install_model(
     return target
 
 
+def check_name(name: str, *, replace: bool = False) -> None:
+    """Raise what `install_model` would raise for a name: before a training that is to end with it."""
+    _checked_target(_checked_name(name), replace)
+
+
 def remove_model(name: str) -> None:
     """Delete a model that the user has installed; raises `InputError` for any other."""
     folder = user_models().get(name)

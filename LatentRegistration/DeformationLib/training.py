@@ -12,7 +12,7 @@ import copy
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -163,6 +163,8 @@ class Trainer:
         configuration: plain data that identifies the run; a checkpoint with another one is refused.
         folder: where ``checkpoint.pt`` lives.
         begin_epoch: called with the number of each epoch, from 0, before it starts.
+        optimizer: of some parameters; by default AdamW with the options' learning rate and weight decay.
+        rate: share of the learning rate in a step, of so many steps in all; by default a linear rise and half a cosine.
     """
 
     def __init__(
@@ -175,6 +177,8 @@ class Trainer:
         configuration: dict,
         folder: Path,
         begin_epoch: Callable[[int], None] = lambda epoch: None,
+        optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer] | None = None,
+        rate: Callable[[int, int], float] | None = None,
     ) -> None:
         if cases < 2:
             raise InputError(f"Training needs at least two cases to register to each other, but there is {cases}.")
@@ -183,9 +187,13 @@ class Trainer:
         self.checkpoint = Path(folder) / "checkpoint.pt"
         self.begin_epoch = begin_epoch
         self.state = TrainingState(configuration)
-        self.optimizer = torch.optim.AdamW(
-            objective.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
-        )
+        if optimizer is None:
+            self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(
+                objective.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
+            )
+        else:
+            self.optimizer = optimizer(objective.parameters())
+        self.rate = rate or self._rate
         self.average = copy.deepcopy(self.objective).requires_grad_(False)
 
     def resume(self) -> None:
@@ -246,7 +254,7 @@ class Trainer:
         for step in range(steps):
             overall = self.state.epoch * steps + step
             progress.report(overall / (options.epochs * steps), f"epoch {self.state.epoch + 1} of {options.epochs}")
-            rate = options.learning_rate * self._rate(overall, options.epochs * steps)
+            rate = options.learning_rate * self.rate(overall, options.epochs * steps)
             for parameter_group in self.optimizer.param_groups:
                 parameter_group["lr"] = rate
             self.optimizer.zero_grad(set_to_none=True)
@@ -297,6 +305,9 @@ class Trainer:
         with torch.no_grad():
             for mean, value in zip(self.average.parameters(), self.objective.parameters(), strict=True):
                 mean.lerp_(value, 1 - decay)
+            # Running statistics, which are averages themselves.
+            for mean, value in zip(self.average.buffers(), self.objective.buffers(), strict=True):
+                mean.copy_(value)
 
     def _store(self, row: dict[str, float]) -> None:
         state = self.state

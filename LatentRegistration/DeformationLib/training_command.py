@@ -20,7 +20,7 @@ OUT_OF_MEMORY = (
 
 
 def add_augmentation_options(parser: argparse.ArgumentParser, defaults: Mapping[str, float]) -> None:
-    """Options of `augmentation.Augmentation`; ``defaults`` by name."""
+    """Options of `augmentation.Augmentation`, those that have ``defaults`` by name."""
     group = parser.add_argument_group("Augmentation")
     texts = {
         "rotation": "standard deviation, degrees",
@@ -33,7 +33,8 @@ def add_augmentation_options(parser: argparse.ArgumentParser, defaults: Mapping[
         "bias": "strength of a smooth multiplicative field",
         "noise": "largest standard deviation of white noise",
     }
-    for name, text in texts.items():
+    for name in (name for name in texts if name in defaults):
+        text = texts[name]
         group.add_argument(f"--{name.replace('_', '-')}", type=float, default=defaults[name], help=text)
 
 
@@ -41,24 +42,30 @@ def add_training_options(parser: argparse.ArgumentParser, defaults: Mapping[str,
     """Options of `training.TrainingOptions`, of resuming and warm starts; ``defaults`` of those that models choose."""
     training = parser.add_argument_group("Training")
     training.add_argument("--epochs", type=int, default=defaults["epochs"])
-    training.add_argument(
-        "--full-resolution-epochs",
-        type=int,
-        default=defaults["full_resolution_epochs"],
-        help="last epochs at full size",
-    )
+    if "full_resolution_epochs" in defaults:
+        training.add_argument(
+            "--full-resolution-epochs",
+            type=int,
+            default=defaults["full_resolution_epochs"],
+            help="last epochs at full size",
+        )
     training.add_argument("--group-size", type=int, default=defaults["group_size"], help="cases looked at together")
     training.add_argument("--groups-per-step", type=int, default=1, help="groups per step, over all processes")
     training.add_argument("--learning-rate", type=float, default=defaults["learning_rate"])
-    training.add_argument("--weight-decay", type=float, default=1e-4)
+    training.add_argument("--weight-decay", type=float, default=defaults.get("weight_decay", 1e-4))
     training.add_argument("--warmup", type=int, default=100, help="steps over which the learning rate rises")
+    training.add_argument("--mixed-precision", action="store_true", help="bfloat16 where it is safe and fast")
+    training.add_argument("--initialize", default="", help="model to start from: a name or a folder")
+    add_run_options(parser, training)
+
+
+def add_run_options(parser: argparse.ArgumentParser, training: argparse._ArgumentGroup) -> None:
+    """Options of every training, whatever is trained: its limits, device, seed, resuming, and how it talks to Slicer."""
     training.add_argument(
         "--max-minutes", type=float, default=0.0, help="stop after so long, to be resumed; 0 for no limit"
     )
     training.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    training.add_argument("--mixed-precision", action="store_true", help="bfloat16 where it is safe and fast")
     training.add_argument("--seed", type=int, default=0)
-    training.add_argument("--initialize", default="", help="model to start from: a name or a folder")
     training.add_argument("--resume", action="store_true", help="go on from the checkpoint in the output folder")
     parser.add_argument("--slicer-progress", action="store_true", help=argparse.SUPPRESS)
     # A panel cannot send Ctrl-C on every system; it creates the file of --stop-file=NAME instead.
@@ -93,7 +100,7 @@ def check_ranges(arguments: argparse.Namespace, least: Mapping[str, float]) -> N
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if is_number and name != "seed" and not value >= least.get(name, 0):
             raise InputError(f"--{name.replace('_', '-')} must be at least {least.get(name, 0)}, not {value:g}.")
-    if arguments.window % 2 == 0:
+    if getattr(arguments, "window", 1) % 2 == 0:
         raise InputError(f"--window must be odd, not {arguments.window}.")
 
 
@@ -187,7 +194,7 @@ def settle_precision(arguments: argparse.Namespace) -> None:
     """Leave mixed precision out where it would be slower."""
     from .devices import checked_device, has_fast_bfloat16
 
-    if arguments.mixed_precision and not has_fast_bfloat16(checked_device(arguments.device)):
+    if getattr(arguments, "mixed_precision", False) and not has_fast_bfloat16(checked_device(arguments.device)):
         arguments.mixed_precision = False
         print("single precision: bfloat16 would be slower on this device", flush=True)
 

@@ -77,6 +77,14 @@ BACKEND = (
 )
 """What registration, exploration and training need."""
 
+SURVIVAL = (
+    *BACKEND,
+    # Brings pandas along.
+    Requirement("lifelines", "lifelines", "0.27", "15 MB"),
+    Requirement("matplotlib", "matplotlib", "", "10 MB"),
+)
+"""What models of risk and their reports need."""
+
 _VERIFY_SECONDS = 300.0
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import slicer
@@ -57,6 +57,11 @@ def error_sentence(error: BaseException) -> str:
         "Something went wrong that was not foreseen ({kind}). The data in the scene are as they were; details are in "
         "the application log (menu View / Error Log)."
     ).format(kind=type(error).__name__)
+
+
+def warning_lines(warnings: Iterable[str]) -> str:
+    """Warnings one below the other."""
+    return "\n".join(f"⚠ {warning}" for warning in warnings)
 
 
 @contextmanager

@@ -29,9 +29,11 @@ class PanelWork:
     Args:
         progressBar, messageLabel: shown while there is something to show.
         title: of dialogs about errors.
+        requirements: packages that the work needs, see `installation`.
     """
 
-    def __init__(self, progressBar, messageLabel, title: str):
+    def __init__(self, progressBar, messageLabel, title: str, requirements=installation.BACKEND):
+        self._requirements = requirements
         self._bar, self._label, self._title = progressBar, messageLabel, title
         self._buttons: list[_Button] = []
         self._working: _Button | None = None
@@ -115,8 +117,8 @@ class PanelWork:
             self._job.cancel()
             return
         with errors_shown(self._title):
-            if not installation.ensure_dependencies():
-                self.say(installation.how_to_install(installation.missing_dependencies()))
+            if not installation.ensure_dependencies(self._requirements):
+                self.say(installation.how_to_install(installation.missing_dependencies(self._requirements)))
                 return
             self._working = entry
             entry.start()

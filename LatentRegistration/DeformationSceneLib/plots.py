@@ -11,6 +11,9 @@ import slicer
 from .placement import place_beside
 from .tables import Column, fill_table, find_in_role, node_in_role
 
+_SMALL_PLOT, _LEGEND_MARK, _LETTER = 420.0, 36.0, 5.5
+"""Pixels: width of the axes in a small plot view; in a legend, of the line and the margins, and of a letter."""
+
 Kind = Literal["points", "line", "dashed line", "dotted line", "line with points", "bars"]
 
 
@@ -97,6 +100,17 @@ def update_chart(
     _keep_series(chart, wanted)
     chart.EndModify(was_modifying)
     return chart
+
+
+def beside_legend(positions: Sequence[float], names: Sequence[str]) -> tuple[float, float]:
+    """A range for the axis of positions that leaves room for a legend of these names in small print.
+
+    Slicer puts legends into the upper right corner of the plot. The room is what the longest name needs in a plot view
+    of a quarter of the window, and never more than half of it.
+    """
+    low, high = float(min(positions)), float(max(positions))
+    width = min(_LEGEND_MARK + _LETTER * max(map(len, names)), 0.5 * _SMALL_PLOT)
+    return low, high + width / (_SMALL_PLOT - width) * max(high - low, 1e-6)
 
 
 def show_chart(chart_node: slicer.vtkMRMLPlotChartNode) -> None:

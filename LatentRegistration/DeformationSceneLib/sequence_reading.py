@@ -238,3 +238,16 @@ def _describe(image: Image) -> str:
 
 def _sequences_logic():
     return slicer.modules.sequences.logic()
+
+
+def reason_against_series(node, reference: int) -> str:
+    """What speaks against moving from a reference frame through a sequence; empty where nothing does."""
+    try:
+        frames = len(find_series(node))
+    except InputError as error:
+        return str(error)
+    if frames < 2:
+        return _("Select a sequence of at least two frames.")
+    if reference >= frames:
+        return _("Choose a reference frame from 0 to {last}.").format(last=frames - 1)
+    return ""

@@ -10,6 +10,8 @@ import slicer
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk
 
+from .placement import place_beside
+
 _ROLE = "LatentMotion.Role"
 
 
@@ -47,6 +49,22 @@ def add_table(scene: slicer.vtkMRMLScene, name: str, columns: Mapping[str, Colum
     return node
 
 
+def update_table(
+    scene: slicer.vtkMRMLScene,
+    role: str,
+    name: str,
+    columns: Mapping[str, Column | Sequence],
+    beside: slicer.vtkMRMLNode | None = None,
+) -> slicer.vtkMRMLTableNode:
+    """The table that the scene keeps for a purpose, with this name and these columns; a new one is put beside a node."""
+    node = node_in_role(scene, "vtkMRMLTableNode", role, name)
+    if node.GetName() != name:
+        node.SetName(name)
+    fill_table(node, columns)
+    place_beside(node, beside)
+    return node
+
+
 def fill_table(table_node: slicer.vtkMRMLTableNode, columns: Mapping[str, Column | Sequence]) -> None:
     """Replace all columns of a table node; plots of it follow. Raises ValueError for columns of different length."""
     described = {name: column if isinstance(column, Column) else Column(column) for name, column in columns.items()}
@@ -64,6 +82,16 @@ def fill_table(table_node: slicer.vtkMRMLTableNode, columns: Mapping[str, Column
     table_node.SetUseColumnTitleAsColumnHeader(True)
     table_node.Modified()
     table_node.EndModify(was_modifying)
+
+
+def show_table(table_node: slicer.vtkMRMLTableNode) -> None:
+    """Show a table in the table view; the layout changes to one that has it. Does nothing where there are no views."""
+    manager = slicer.app.layoutManager()
+    if manager is None:
+        return
+    manager.setLayout(slicer.modules.tables.logic().GetLayoutWithTable(manager.layout))
+    slicer.app.applicationLogic().GetSelectionNode().SetActiveTableID(table_node.GetID())
+    slicer.app.applicationLogic().PropagateTableSelection()
 
 
 def _vtk_column(name: str, values: Sequence) -> vtk.vtkAbstractArray:

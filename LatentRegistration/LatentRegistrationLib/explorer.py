@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from DeformationLib.field_of_view import faded, fading_margin, grown, reaches_beyond
 from DeformationLib.image import Image
 from DeformationLib.masks import mask_box, mask_on_grid
 
-from .field_of_view import faded, fading_margin, grown, reaches_beyond
 from .model_components import ModelComponents
 from .suitability import suitability_warnings
 

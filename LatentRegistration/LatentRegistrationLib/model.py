@@ -10,11 +10,21 @@ from torch import Tensor
 from DeformationLib.alignment import Alignment, one_mask_for_both
 from DeformationLib.bundle import Bundle
 from DeformationLib.errors import InputError
-from DeformationLib.fields import inverse_error, invert, resize, resize_field, warp
+from DeformationLib.field_of_view import (
+    faded,
+    fading_margin,
+    field_on_image,
+    grown,
+    inverse_warnings,
+    reaches_beyond,
+    with_zero_edge,
+)
+from DeformationLib.fields import invert, resize, resize_field, warp
 from DeformationLib.geometry import Geometry
 from DeformationLib.image import Image
 from DeformationLib.masks import mask_box, voxels_around
-from DeformationLib.network_field import network_field_to_physical
+from DeformationLib.pair_view import PairView, look
+from DeformationLib.preprocessing import NetworkGrid, NetworkInput, prepare, prepare_mask
 from DeformationLib.progress import Progress, Stopwatch
 from DeformationLib.registration import RegistrationResult
 from DeformationLib.similarity import local_correlation
@@ -22,11 +32,8 @@ from DeformationLib.trained_model import TrainedModel
 
 from .decomposition import LatentDecomposition
 from .explorer import Explorer
-from .field_of_view import faded, fading_margin, grown, reaches_beyond, with_zero_edge
 from .gradient_network import GradientNetwork, GradientNetworkConfiguration
 from .integration import integrate_gradients
-from .pair_view import PairView, look
-from .preprocessing import NetworkGrid, NetworkInput, prepare, prepare_mask
 from .suitability import suitability_warnings
 
 
@@ -148,7 +155,7 @@ class RegistrationModel(TrainedModel):
             if margin:
                 inverse = with_zero_edge(inverse)
             progress.report(0.4)
-            result.warnings += _inverse_warnings(whole, inverse, margin)
+            result.warnings += inverse_warnings(whole, inverse, margin)
             inverse_displacement = self.physical(inverse, seen_m, seen_f, moving, progress.part(0.5, 1.0))
             watch.lap("inverse")
             result.seconds |= watch.seconds
@@ -185,15 +192,8 @@ class RegistrationModel(TrainedModel):
     def physical(
         self, field: Tensor, start: NetworkInput, end: NetworkInput, image: Image, progress: Progress | None = None
     ) -> Image:
-        """A displacement on the network's grid, or from `faded`, as millimetres on an image's.
-
-        Where the image reaches beyond the network's grid, the displacement fades out to what the grids' places alone say.
-        """
-        if tuple(field.shape[2:]) == self.grid.size and reaches_beyond(image.geometry, start.geometry):
-            field = faded(field, fading_margin(field))
-        margin = (field.shape[2] - self.grid.size[0]) // 2
-        grids = (grown(seen.geometry, margin, self.grid.dimension) for seen in (start, end))
-        return network_field_to_physical(self.grid.volume_field(field), *grids, image.geometry, progress)
+        """A displacement on the network's grid, or from `faded`, as millimetres on an image's; see `field_on_image`."""
+        return field_on_image(self.grid, field, start.geometry, end.geometry, image.geometry, progress)
 
     def explorer(self, image: Image, structure: Image | None = None) -> Explorer:
         """The components of deformation applied to an image; arguments and errors as of `Explorer`."""
@@ -238,17 +238,3 @@ def _similarities(
     correlation = local_correlation(image_f.expand_as(valid), both[:, :1], 5, valid)
     before, after = ((correlation * valid).flatten(1).sum(1) / valid.flatten(1).sum(1)).tolist()
     return before, after
-
-
-def _inverse_warnings(displacement: Tensor, inverse: Tensor, margin: int) -> list[str]:
-    """A sentence where the inverse misses by more than half a voxel at more than one voxel in a hundred.
-
-    The outermost ``margin`` voxels, beyond what the network sees, do not count.
-    """
-    half = tuple(length // 2 for length in displacement.shape[2:])
-    error = inverse_error(resize_field(displacement, half), resize_field(inverse, half))
-    seen = tuple(slice(margin // 2, length - margin // 2) for length in half)
-    share = float((error[0][seen] > 0.25).float().mean())  # in voxels twice as large
-    if share <= 0.01:
-        return []
-    return [f"The inverse is inexact in {100 * share:.0f} % of the voxels, because the deformation folds there."]

@@ -10,15 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from DeformationLib.cases import CaseSet
+from DeformationLib.cine_cases import Cine, CineCase, read_cine
 from DeformationLib.errors import InputError
 from DeformationLib.geometry import Geometry
 from DeformationLib.image import Image, inside_mask, resample
+from DeformationLib.pair_grid import PairGrid
+from DeformationLib.preprocessing import normalise, prepare_labels
 from DeformationLib.progress import Progress
-
-from .cases import CaseSet
-from .cine_cases import Cine, CineCase, read_cine
-from .pair_grid import PairGrid
-from .preprocessing import normalise, prepare_labels
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ def run_encode(arguments: argparse.Namespace) -> None:
 
 def read_pairs(source: str) -> tuple[list, list[str]]:
     """Name, fixed and moving image of each case, and the groups (empty where there are none)."""
-    from .cine_cases import find_cine_cases, read_cine
+    from DeformationLib.cine_cases import find_cine_cases, read_cine
 
     path = Path(source)
     if path.suffix == ".csv" and path.is_file():

@@ -14,22 +14,22 @@ from DeformationLib.alignment import Alignment
 from DeformationLib.bundle import Bundle
 from DeformationLib.devices import autocast
 from DeformationLib.errors import InputError
+from DeformationLib.field_of_view import reaches_beyond
 from DeformationLib.fields import exponential, resize_field, warp
 from DeformationLib.filters import window_in_voxels
 from DeformationLib.geometry import Geometry
 from DeformationLib.image import Image
 from DeformationLib.masks import voxels_around
 from DeformationLib.network_field import network_field_to_physical
+from DeformationLib.pair_grid import PairGrid
+from DeformationLib.pair_view import PairView, extent_warnings, look
+from DeformationLib.preprocessing import NetworkInput, prepare
 from DeformationLib.progress import Progress, Stopwatch
 from DeformationLib.registration import RegistrationResult
 from DeformationLib.similarity import masked_mean
 from DeformationLib.trained_model import TrainedModel
 
 from .decomposition import LatentDecomposition
-from .field_of_view import reaches_beyond
-from .pair_grid import PairGrid
-from .pair_view import PairView, extent_warnings, look
-from .preprocessing import NetworkInput, prepare
 from .velocity_explorer import VelocityExplorer
 from .velocity_network import VelocityNetwork, VelocityNetworkConfiguration, configuration_of, pyramid
 from .velocity_objective import local_correlation

@@ -9,19 +9,19 @@ import torch
 from torch import Tensor, nn
 
 from DeformationLib.augmentation import Augmentation
+from DeformationLib.case_files import validation_pairs
+from DeformationLib.cases import find_cases, load_cases
+from DeformationLib.cine_cases import find_cine_cases
+from DeformationLib.pair_grid import Frame, PairGrid
+from DeformationLib.preprocessing import NetworkGrid
 from DeformationLib.progress import Progress
 
-from .cases import find_cases, load_cases
-from .cine_cases import find_cine_cases
 from .pair_augmentation import augment_apart, augment_pair
-from .pair_grid import Frame, PairGrid
 from .pair_validation import validate_pairs
 from .pairs import Pair, PairSet, load_series, pairs_of_cycle, series_of_images
-from .preprocessing import NetworkGrid
 from .series_files import is_series, series_grid
 from .structures import structures_of
 from .training_run import TrainingRequest, TrainingRun
-from .validation import validation_pairs
 from .velocity_network import VelocityNetwork, VelocityNetworkConfiguration
 from .velocity_objective import VelocityLossWeights, VelocityObjective
 

@@ -18,9 +18,8 @@ from torch import Tensor
 from DeformationLib.errors import InputError
 from DeformationLib.fields import identity_grid, sample
 from DeformationLib.image import Image
+from DeformationLib.preprocessing import NetworkInput
 from DeformationLib.progress import Progress
-
-from .preprocessing import NetworkInput
 
 if TYPE_CHECKING:
     from .model import RegistrationModel

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from DeformationLib.case_files import find_cases, split_cases, suggested_rule
+from DeformationLib.cine_cases import CineCase, check_phases, find_cine_cases, series_header
 from DeformationLib.errors import InputError
 from DeformationLib.geometry import Geometry
+from DeformationLib.pair_grid import Frame, PairGrid, level_strides
 from DeformationLib.progress import Progress
-
-from .case_files import find_cases, split_cases, suggested_rule
-from .cine_cases import CineCase, check_phases, find_cine_cases, series_header
-from .pair_grid import Frame, PairGrid, level_strides
 
 _ENDLESS = 4096  # voxels: an axis that long can be halved on every level
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from DeformationLib.case_files import validation_pairs
+from DeformationLib.cases import CaseSet, label_dice
 from DeformationLib.fields import jacobian_determinant, warp
 from DeformationLib.similarity import local_correlation, masked_mean
 
-from .cases import CaseSet
 from .gradient_network import GradientNetwork
 
 
@@ -51,21 +51,3 @@ def validate_network(
     result |= {f"dice_{value}": np.nanmean(table[:, i]) for i, value in enumerate(data.label_values)}
     result |= {"score_sd": np.nanmean(table, axis=1).std(), "folding_percent": 100 * np.mean(folding)}
     return {name: round(float(value), 5) for name, value in result.items()}
-
-
-def validation_pairs(count: int) -> list[tuple[int, int]]:
-    """Pairs of different cases: each is fixed twice, with the next case and with the one seven further as moving."""
-    if count < 2:
-        return []
-    steps = sorted({1, 7 % count} - {0})
-    return [(index, (index + step) % count) for step in steps for index in range(count)]
-
-
-def label_dice(fixed: Tensor, moving: Tensor) -> list[float]:
-    """Dice of each label once the indicators ``(L, *grid)`` are label maps; nan for one that neither image has."""
-    a, b = (torch.cat([1.0 - part.sum(0, keepdim=True), part]).argmax(0) for part in (fixed, moving))
-    scores = []
-    for label in range(1, len(fixed) + 1):
-        total = int((a == label).sum() + (b == label).sum())
-        scores.append(2 * int(((a == label) & (b == label)).sum()) / total if total else float("nan"))
-    return scores

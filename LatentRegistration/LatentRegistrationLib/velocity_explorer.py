@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from DeformationLib.field_of_view import reaches_beyond
 from DeformationLib.image import Image
 from DeformationLib.masks import mask_box, mask_on_grid
 from DeformationLib.network_field import network_field_to_physical
+from DeformationLib.pair_view import extent_warnings
 
-from .field_of_view import reaches_beyond
 from .model_components import ModelComponents
-from .pair_view import extent_warnings
 
 if TYPE_CHECKING:
     from .probabilistic_model import ProbabilisticModel

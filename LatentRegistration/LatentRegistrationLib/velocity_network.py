@@ -20,8 +20,7 @@ from torch.nn import functional as F
 from DeformationLib.errors import InputError
 from DeformationLib.fields import resize_field
 from DeformationLib.filters import gaussian_filter
-
-from .pair_grid import level_strides
+from DeformationLib.pair_grid import level_strides
 
 _CONVOLUTION = {2: nn.Conv2d, 3: nn.Conv3d}
 _TRANSPOSED = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}

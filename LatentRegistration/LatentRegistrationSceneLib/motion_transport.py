@@ -23,8 +23,8 @@ from DeformationSceneLib.volumes import add_volume, image_from_volume
 from .probabilistic import check_in_scene, check_same_dimension
 
 if TYPE_CHECKING:
-    from LatentRegistrationLib.pair_view import PairView
-    from LatentRegistrationLib.preprocessing import NetworkInput
+    from DeformationLib.pair_view import PairView
+    from DeformationLib.preprocessing import NetworkInput
     from LatentRegistrationLib.probabilistic_model import ProbabilisticModel
     from LatentRegistrationLib.transport import TransportRow
 
@@ -129,7 +129,7 @@ class MotionTransport:
 
     def _look(self, model: ProbabilisticModel, alignment: str, progress: Progress) -> PairView:
         """The source as the model sees it: in images larger than that, around the structure."""
-        from LatentRegistrationLib.field_of_view import reaches_beyond
+        from DeformationLib.field_of_view import reaches_beyond
 
         masks = {}
         if self._source_mask is not None and reaches_beyond(self._moving.geometry, model.see(self._moving).geometry):
@@ -138,9 +138,9 @@ class MotionTransport:
 
     def _see_target(self, model: ProbabilisticModel) -> NetworkInput:
         """The same of the target; keeps warnings for the user where it has no structure to look at."""
+        from DeformationLib.field_of_view import reaches_beyond
         from DeformationLib.masks import mask_box, mask_on_grid
-        from LatentRegistrationLib.field_of_view import reaches_beyond
-        from LatentRegistrationLib.pair_view import extent_warnings
+        from DeformationLib.pair_view import extent_warnings
 
         seen, mask = model.see(self._target, "The target"), mask_of(self._layers)
         if mask is None:

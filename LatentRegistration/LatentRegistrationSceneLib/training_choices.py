@@ -74,7 +74,7 @@ class TrainingChoices:
 
         Raises `InputError` when a training would be refused. Takes a while: call it beside the window.
         """
-        from LatentRegistrationLib.case_files import summarize_cases
+        from DeformationLib.case_files import summarize_cases
         from LatentRegistrationLib.series_files import summarize_series
 
         looked_at, grid = self._looked_at(), self.further.numbers("--grid", int)
@@ -111,8 +111,8 @@ class TrainingChoices:
 
     def options(self, resume: bool) -> list[str]:
         """Words of the command. Raises `InputError` for folders that cannot be read or written."""
-        from LatentRegistrationLib.case_files import find_cases, suggested_rule
-        from LatentRegistrationLib.cine_cases import find_cine_cases
+        from DeformationLib.case_files import find_cases, suggested_rule
+        from DeformationLib.cine_cases import find_cine_cases
 
         if self.images is None:
             raise InputError(_("Choose the folder of the images to train on."))

@@ -11,10 +11,10 @@ from DeformationLib.bundle import write_bundle
 from DeformationLib.geometry import Geometry
 from DeformationLib.image import Image
 from DeformationLib.image_io import write_image
+from DeformationLib.preprocessing import NetworkGrid
 from LatentRegistrationLib.decomposition import LatentDecomposition
 from LatentRegistrationLib.gradient_network import GradientNetwork, GradientNetworkConfiguration
 from LatentRegistrationLib.model import RegistrationModel
-from LatentRegistrationLib.preprocessing import NetworkGrid
 
 SMALL = GradientNetworkConfiguration(3, (4, 6), 4)
 CUBE = Geometry((16, 16, 16))

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from DeformationLib.cases import find_cases, split_cases
 from DeformationLib.image_io import read_image, read_labels
 from DeformationLib.metrics import folding_percent
 from DeformationLib.phantoms import two_part_phantom
-from LatentRegistrationLib.cases import find_cases, split_cases
 from LatentRegistrationLib.model import RegistrationModel
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "hippocampus"

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from DeformationLib.case_files import CaseSummary, split_cases, suggested_rule, summarize_cases
+from DeformationLib.cases import find_cases, load_cases
 from DeformationLib.errors import Cancelled, InputError
 from DeformationLib.image import Image
 from DeformationLib.image_io import write_image
 from DeformationLib.progress import Progress
-from LatentRegistrationLib.case_files import CaseSummary, split_cases, suggested_rule, summarize_cases
-from LatentRegistrationLib.cases import find_cases, load_cases
 
 
 def write(folder, name, shape, spacing=(1, 1, 1), direction=None):
@@ -90,5 +90,5 @@ def test_the_suggested_rule_leaves_two_on_each_side_where_it_can(count):
 
 
 def test_looking_needs_no_torch():
-    code = "import sys; sys.modules['torch'] = None; import LatentRegistrationLib.case_files"
+    code = "import sys; sys.modules['torch'] = None; import DeformationLib.case_files"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=Path(__file__).parents[1])

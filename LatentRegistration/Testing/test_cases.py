@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from DeformationLib.cases import automatic_grid, find_cases, load_cases, split_cases
 from DeformationLib.errors import Cancelled, InputError
 from DeformationLib.geometry import Geometry
 from DeformationLib.image import Image
 from DeformationLib.image_io import write_image
+from DeformationLib.preprocessing import NetworkGrid
 from DeformationLib.progress import Progress
-from LatentRegistrationLib.cases import automatic_grid, find_cases, load_cases, split_cases
-from LatentRegistrationLib.preprocessing import NetworkGrid
 
 GRID = NetworkGrid((16, 16, 16), 1.0)
 NAMES = [f"case_{number}" for number in range(12)]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from DeformationLib.cine_cases import CineCase, find_cine_cases, most_different_frame, read_cine, series_header
 from DeformationLib.errors import InputError
 from DeformationLib.image_io import write_image
-from LatentRegistrationLib.cine_cases import CineCase, find_cine_cases, most_different_frame, read_cine, series_header
 from Testing.velocity_fixtures import series_array, small_heart
 
 

@@ -6,11 +6,11 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from DeformationLib.alignment import InitialAlignment, moved
+from DeformationLib.field_of_view import faded, fading_margin, grown, place_grids, reaches_beyond
 from DeformationLib.fields import jacobian_determinant
 from DeformationLib.geometry import Geometry
 from DeformationLib.image import Image
-from LatentRegistrationLib.field_of_view import faded, fading_margin, grown, place_grids, reaches_beyond
-from LatentRegistrationLib.preprocessing import NetworkGrid
+from DeformationLib.preprocessing import NetworkGrid
 
 GRID = NetworkGrid((16, 20, 24), 1.0)
 LARGE = Image(np.zeros((80, 90, 100), np.float32), origin=(-40, -50, -30))

@@ -10,10 +10,10 @@ from DeformationLib import catalogue
 from DeformationLib.errors import Cancelled, InputError
 from DeformationLib.geometry import Geometry
 from DeformationLib.image import Image
+from DeformationLib.preprocessing import NetworkGrid
 from DeformationLib.progress import Progress
 from DeformationLib.registration import displacement_to_sitk, warp_image
 from LatentRegistrationLib.model import RegistrationModel
-from LatentRegistrationLib.preprocessing import NetworkGrid
 
 OBLIQUE = Rotation.from_euler("xyz", (15, -20, 30), degrees=True).as_matrix()
 FIXED = Geometry((15, 14, 13), (0.9, 1.0, 1.1), (-20, 35, 10))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from DeformationLib import affine_search
+from DeformationLib import affine_search, pair_view
 from DeformationLib.alignment import InitialAlignment, moved
 from DeformationLib.errors import Cancelled, InputError
 from DeformationLib.geometry import Geometry
@@ -15,7 +15,6 @@ from DeformationLib.metrics import dice, folding_percent
 from DeformationLib.phantoms import two_part_phantom
 from DeformationLib.progress import Progress
 from DeformationLib.registration import warp_image, warp_labels
-from LatentRegistrationLib import pair_view
 from LatentRegistrationLib.model import RegistrationModel
 
 

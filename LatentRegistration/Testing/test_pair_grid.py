@@ -6,7 +6,7 @@ import pytest
 from DeformationLib.errors import InputError
 from DeformationLib.geometry import Geometry
 from DeformationLib.image import Image, resample
-from LatentRegistrationLib.pair_grid import PairGrid, canonical_axes
+from DeformationLib.pair_grid import PairGrid, canonical_axes
 
 STACK = PairGrid((8, 104, 104), (10.0, 1.6, 1.6), "image")
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from DeformationLib.augmentation import Augmentation
+from DeformationLib.cine_cases import Cine
 from DeformationLib.errors import InputError
-from LatentRegistrationLib.cine_cases import Cine
 from LatentRegistrationLib.pair_augmentation import augment_apart, augment_pair, change_intensities, smooth_noise
 from LatentRegistrationLib.pair_validation import validate_pairs
 from LatentRegistrationLib.pairs import Pair, PairSet, load_series, pairs_of_cycle, prepare_frames
@@ -93,7 +93,7 @@ def test_frames_are_brought_to_the_grid():
 
 def test_series_that_cannot_be_used_are_listed(monkeypatch):
     import LatentRegistrationLib.pairs as pairs
-    from LatentRegistrationLib.cine_cases import CineCase
+    from DeformationLib.cine_cases import CineCase
 
     hearts = {name: cine(small_heart(seed), name) for seed, name in enumerate(("a", "b"))}
     hearts["c"] = Cine(**{**vars(hearts["a"]), "name": "c", "labels": {}})

@@ -7,8 +7,8 @@ from scipy.spatial.transform import Rotation
 from DeformationLib.errors import Cancelled, InputError
 from DeformationLib.geometry import Geometry
 from DeformationLib.image import Image
+from DeformationLib.preprocessing import NetworkGrid, normalise, prepare, prepare_labels, prepare_mask
 from DeformationLib.progress import Progress
-from LatentRegistrationLib.preprocessing import NetworkGrid, normalise, prepare, prepare_labels, prepare_mask
 
 GRID = NetworkGrid((16, 20, 24), 1.0)
 

@@ -6,10 +6,10 @@ import torch
 
 from DeformationLib.errors import Cancelled, InputError
 from DeformationLib.image import Image, resample
+from DeformationLib.pair_grid import PairGrid
 from DeformationLib.progress import Progress
 from DeformationLib.registration import RegistrationResult, jacobian_determinant, warp_image
 from LatentRegistrationLib.models import load_model
-from LatentRegistrationLib.pair_grid import PairGrid
 from LatentRegistrationLib.probabilistic_model import Flow, ProbabilisticModel, squarings_for
 from Testing.velocity_fixtures import FLAT, GRID, small_heart, velocity_bundle, velocity_model
 

@@ -6,11 +6,11 @@ import torch
 
 from DeformationLib.errors import Cancelled, InputError
 from DeformationLib.image import Image
+from DeformationLib.preprocessing import NetworkGrid
 from DeformationLib.progress import Progress
 from LatentRegistrationLib.decomposition import LatentDecomposition
 from LatentRegistrationLib.gradient_network import GradientNetwork, GradientNetworkConfiguration
 from LatentRegistrationLib.model import RegistrationModel
-from LatentRegistrationLib.preprocessing import NetworkGrid
 from LatentRegistrationLib.sensitivity import (
     ESTIENNE_TRANSFORMATIONS,
     KnownTransformation,

@@ -9,8 +9,8 @@ import pytest
 import SimpleITK as sitk
 
 from DeformationLib.errors import Cancelled, InputError
+from DeformationLib.pair_grid import PairGrid
 from DeformationLib.progress import Progress
-from LatentRegistrationLib.pair_grid import PairGrid
 from LatentRegistrationLib.pairs import load_series
 from LatentRegistrationLib.series_files import SeriesSummary, find_cine_cases, series_grid, summarize_series
 from LatentRegistrationLib.velocity_network import VelocityNetworkConfiguration

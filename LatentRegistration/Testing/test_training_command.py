@@ -13,6 +13,7 @@ import torch
 
 from DeformationLib import devices
 from DeformationLib.bundle import read_weights
+from DeformationLib.case_files import validation_pairs
 from DeformationLib.catalogue import read_card
 from DeformationLib.image_io import read_image, read_labels, write_image
 from DeformationLib.training import TrainingOptions
@@ -20,7 +21,6 @@ from DeformationLib.training_command import settle_precision, shareable_command
 from LatentRegistrationLib.model import RegistrationModel
 from LatentRegistrationLib.objective import LossWeights
 from LatentRegistrationLib.training_run import TrainingRun
-from LatentRegistrationLib.validation import validation_pairs
 
 COMMAND = Path(__file__).parents[1] / "LatentRegistrationTrain" / "LatentRegistrationTrain.py"
 TINY = "--widths 4,6 --code-channels 4 --group-size 2 --epochs 2 --full-resolution-epochs 1 --validation-rule 2:1 --device cpu"

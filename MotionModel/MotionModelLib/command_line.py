@@ -9,13 +9,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from DeformationLib.cine_cases import check_frame, read_frames
 from DeformationLib.commands import add_model_options, print_models, run_chosen_command
 from DeformationLib.errors import InputError
 from DeformationLib.files import make_folder
 from DeformationLib.image import Image, as_labels, check_same_grid
 from DeformationLib.image_io import read_image, read_labels_of, read_mask
 from DeformationLib.progress import Progress, console_progress
-from LatentRegistrationLib.cine_cases import check_frame, read_frames
 
 if TYPE_CHECKING:
     from .heart_axes import HeartLabels

@@ -15,14 +15,14 @@ import torch
 from torch import Tensor
 
 from DeformationLib.errors import InputError
+from DeformationLib.field_of_view import reaches_beyond
 from DeformationLib.geometry import Geometry
 from DeformationLib.image import Image, check_same_grid
 from DeformationLib.network_field import network_field_to_physical
+from DeformationLib.pair_grid import PairGrid
 from DeformationLib.progress import Progress
 from DeformationLib.registration import jacobian_determinant, warp_image, warp_labels
 from DeformationLib.sampling import interpolate
-from LatentRegistrationLib.field_of_view import reaches_beyond
-from LatentRegistrationLib.pair_grid import PairGrid
 from LatentRegistrationLib.probabilistic_model import Flow
 
 from . import motion_measures
@@ -50,8 +50,9 @@ class Motion:
     Attributes:
         reference: the reference frame; all results lie on its grid.
         reference_index: its number.
-        velocities: ``(N, B, dimension, *grid.size)`` in voxels of the model's grid, zero at the reference; B is the
-            number of slices where a 2-D model sees a stack, else 1.
+        velocities: ``(N, B, dimension, *size)``, zero at the reference; B is the number of slices where a 2-D model sees
+            a stack, else 1. On the model's grid, or on one over the same extent whose voxels, which are their unit, are
+            larger by whole numbers: smooth velocities need no more.
         grid: the model's.
         place: where that lies in the body: of a 2-D grid, the stack of B slices.
         frames: what was tracked; None for simulated or transported motion.
@@ -88,7 +89,9 @@ class Motion:
     def __post_init__(self) -> None:
         count, size = len(self.velocities), self.grid.size
         slices = self.place.size[2] if self.grid.dimension == 2 else 1
-        if self.velocities.shape != (count, slices, len(size), *size) or count < 2:
+        coarse = tuple(self.velocities.shape[3:])
+        fits = len(coarse) == len(size) and all(length % part == 0 for length, part in zip(size, coarse, strict=True))
+        if self.velocities.shape[:3] != (count, slices, len(size)) or not fits or count < 2:
             raise ValueError(
                 f"Velocities {tuple(self.velocities.shape)} do not fit {slices} sequences of the grid {size}."
             )
@@ -103,6 +106,10 @@ class Motion:
         )
         self.given = np.ones(count, dtype=bool) if self.given is None else np.asarray(self.given, dtype=bool)
         self._fades = reaches_beyond(self.reference.geometry, self.place)
+        factors = [length // part for length, part in zip(size, coarse, strict=True)]
+        spacing = tuple(step * factor for step, factor in zip(self.grid.spacing, factors, strict=True))
+        self._field_grid = PairGrid(coarse, spacing, self.grid.frame)
+        self._field_place = self.place.coarser([*factors[::-1], 1][:3])
         self._cache: OrderedDict[tuple[int, float], Image] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -231,7 +238,7 @@ class Motion:
 
     def lengths(self) -> np.ndarray:
         """Mean length ``(N,)`` of the velocity in mm: about how far frames are displaced, without computing them."""
-        spacing = self.velocities.new_tensor(self.grid.spacing).view(-1, *[1] * self.grid.dimension)
+        spacing = self.velocities.new_tensor(self._field_grid.spacing).view(-1, *[1] * self.grid.dimension)
         return np.array([float((v * spacing).norm(dim=1).mean()) for v in self.velocities])
 
     def volume_curves(
@@ -338,11 +345,11 @@ class Motion:
     def _flow(self, frame: int) -> Flow:
         velocity = self.velocities[self._checked(frame)].float()
         if self._fades:
-            return Flow.fading_out(self.grid, velocity)
-        return Flow(self.grid, velocity, (0,) * self.grid.dimension)
+            return Flow.fading_out(self._field_grid, velocity)
+        return Flow(self._field_grid, velocity, (0,) * self.grid.dimension)
 
     def _physical(self, flow: Flow, values: Tensor, progress: Progress | None) -> Image:
-        place = flow.grown(self.place)
+        place = flow.grown(self._field_place)
         return network_field_to_physical(
             self.grid.volume_field(values), place, place, self.reference.geometry, progress
         )

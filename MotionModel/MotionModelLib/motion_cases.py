@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from DeformationLib.cine_cases import Cine, CineCase
 from DeformationLib.errors import InputError
 from DeformationLib.geometry import Geometry
 from DeformationLib.image import Image, inside_mask, resample
+from DeformationLib.pair_grid import PairGrid
+from DeformationLib.preprocessing import normalise
 from DeformationLib.progress import Progress
-from LatentRegistrationLib.cine_cases import Cine, CineCase
-from LatentRegistrationLib.pair_grid import PairGrid
 from LatentRegistrationLib.pairs import read_usable
-from LatentRegistrationLib.preprocessing import normalise
 
 from .slice_stack import place_of_grid, tensor_on_grid
 

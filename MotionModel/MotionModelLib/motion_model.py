@@ -12,9 +12,9 @@ from torch import Tensor
 from DeformationLib.errors import InputError
 from DeformationLib.geometry import Geometry
 from DeformationLib.image import Image
+from DeformationLib.pair_grid import PairGrid
 from DeformationLib.progress import Progress, Stopwatch
 from DeformationLib.trained_model import TrainedModel
-from LatentRegistrationLib.pair_grid import PairGrid
 
 from .heart_axes import HeartLabels
 from .matrix_use import cut, joined, matched_slices, matrix_of, posterior_from, tensor_of
@@ -281,8 +281,9 @@ class MotionModel(TrainedModel):
     @torch.inference_mode()
     def _decode(self, matrix: Tensor, moving: Tensor, times: np.ndarray, progress: Progress) -> Tensor:
         """Velocities ``(N, B, dim, *size)`` of all frames, in the order of the sequence; 0 at the reference."""
-        senses = _senses(times)
-        result = torch.zeros(len(times), len(moving), self.dimension, *self.grid.size, device=self.device)
+        senses, pair = _senses(times), self.network.configuration.pair
+        size = pair.level(pair.finest)[0]
+        result = torch.zeros(len(times), len(moving), self.dimension, *size, device=self.device)
         for number, (sense, part) in enumerate(zip(senses, matrix.chunk(len(senses)), strict=True)):
             index = np.flatnonzero(sense * times > 0)
             section = progress.part(number / len(senses), (number + 1) / len(senses))

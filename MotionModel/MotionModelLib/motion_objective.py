@@ -15,7 +15,7 @@ from DeformationLib.similarity import masked_mean, soft_dice_loss
 from LatentRegistrationLib.velocity_network import pyramid
 from LatentRegistrationLib.velocity_objective import symmetric_correlation
 
-from .motion_network import MotionNetwork, evened, temporal_weights
+from .motion_network import MotionNetwork, Posterior, evened, temporal_weights
 
 Similarity = Literal["correlation", "squares"]
 
@@ -85,8 +85,14 @@ class MotionObjective(nn.Module):
         self, batch: SequenceBatch, generator: torch.Generator | None = None
     ) -> tuple[Tensor, dict[str, float]]:
         """Loss and its terms."""
+        posterior = self.network.encode(batch.frames, batch.moving, batch.slots - 1, batch.given)
+        return self.of_posterior(posterior, batch, generator)
+
+    def of_posterior(
+        self, posterior: Posterior, batch: SequenceBatch, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Loss and its terms of what the encoder said of the batch."""
         weights, network, pair = self.weights, self.network, self.network.configuration.pair
-        posterior = network.encode(batch.frames, batch.moving, batch.slots - 1, batch.given)
         matrix = network.sample(posterior, generator)
         times = batch.slots[batch.compared]
         finest = max(self.finest, pair.finest)

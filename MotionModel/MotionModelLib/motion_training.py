@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
@@ -12,12 +11,13 @@ from torch import Tensor, nn
 from DeformationLib.augmentation import Augmentation
 from DeformationLib.bundle import read_weights
 from DeformationLib.catalogue import find_bundle, kind_of, read_card
+from DeformationLib.cine_cases import find_cine_cases
 from DeformationLib.errors import InputError
+from DeformationLib.model_training import plain
+from DeformationLib.pair_grid import Frame, PairGrid
 from DeformationLib.progress import Progress
 from DeformationLib.training import TrainingState
-from LatentRegistrationLib.cine_cases import find_cine_cases
 from LatentRegistrationLib.pair_augmentation import augment_pair
-from LatentRegistrationLib.pair_grid import Frame, PairGrid
 from LatentRegistrationLib.probabilistic_training import series_grid
 from LatentRegistrationLib.structures import heart_structures, structures_of
 from LatentRegistrationLib.training_run import TrainingRequest, TrainingRun
@@ -85,7 +85,7 @@ class MotionTrainingRun(TrainingRun):
     >>> run.train()
     """
 
-    command = "MotionModelTrain"
+    program = "MotionModelTrain"
     request: MotionRequest
     data: SequenceSet
     grid: PairGrid
@@ -256,7 +256,7 @@ class MotionTrainingRun(TrainingRun):
     def _card(self, state: TrainingState) -> dict:
         card = super()._card(state)
         best = max((row for row in state.log if "score" in row), key=lambda row: row["score"], default={})
-        card["model"] = {"class": "MotionNetwork", "configuration": _as_lists(asdict(self.request.network))}
+        card["model"] = {"class": "MotionNetwork", "configuration": plain(asdict(self.request.network))}
         card["grid"] |= {"spacing_mm": list(self.grid.spacing), "frame": self.grid.frame}
         card["sequence"] = {"slots": self.request.network.slots, "periodic": self.request.periodic}
         if self.request.heart:
@@ -265,7 +265,7 @@ class MotionTrainingRun(TrainingRun):
         card["training"]["image_statistics"] = usual_appearance(self.appearances())
         kept = ("score", "dice_", "completed", "folding_", "jacobian_", "temporal_", "ejection_")
         card["accuracy"] = {
-            "script": "MotionModelTrain (validation on the network's grid)",
+            "script": card["accuracy"]["script"],
             "date": card["accuracy"]["date"],
             "cases": len(self.validation),
             **{name: best[name] for name in best if name.startswith(kept)},
@@ -276,15 +276,3 @@ class MotionTrainingRun(TrainingRun):
         """What the training series look like, see `appearance.appearance_of`."""
         data = self.data
         return [appearance_of(data.frames[case], data.masks[case], data.references[case][0]) for case in self.training]
-
-
-def _as_lists(values: dict) -> dict:
-    """Tuples as lists, as JSON gives them back, also within parts."""
-    return {
-        name: _as_lists(value)
-        if isinstance(value, dict)
-        else list(value)
-        if isinstance(value, Sequence) and not isinstance(value, str)
-        else value
-        for name, value in values.items()
-    }

@@ -54,6 +54,8 @@ def decode_times(
 ) -> Tensor:
     """Velocities ``(M, B, dim, *size)`` at times ``(M,)`` in slots, smoothed over time as `MotionNetwork.decode` does.
 
+    They are in voxels of the network's finest scale, on whose grid they lie.
+
     Args:
         network: on its device.
         matrix: ``(B, D, T)``.
@@ -66,17 +68,18 @@ def decode_times(
     times = torch.as_tensor(np.asarray(times, dtype=np.float64))
     codes = network.codes_at(matrix.float().to(device), times.to(device))
     batch, count = codes.shape[:2]
-    size = tuple(moving.shape[2:])
+    pair = network.configuration.pair
+    size = pair.level(pair.finest)[0]
     result = torch.empty(count, batch, len(size), *size, device=device)
     weights = temporal_weights(evened(times), network.configuration.temporal_smoothing).to(result)
     step = max(2, _voxels(device) // int(np.prod(size)))
     for number in range(batch):
-        levels = pyramid(moving[number : number + 1].to(device), network.configuration.pair)
+        levels = pyramid(moving[number : number + 1].to(device), pair)
         for start in range(0, count, step):
             progress.report((number + start / count) / batch, "Decoding the motion")
             part = slice(start, start + step)
             with autocast(device, precision):
-                result[part, number] = network.decoder(codes[number, part].contiguous(), levels)[0].float()
+                result[part, number] = network.decoder(codes[number, part].contiguous(), levels, pair.finest)[0].float()
         result[:, number] = (weights @ result[:, number].reshape(count, -1)).view(count, len(size), *size)
     progress.report(1.0)
     return result

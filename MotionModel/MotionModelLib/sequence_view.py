@@ -13,9 +13,9 @@ from DeformationLib.errors import InputError
 from DeformationLib.geometry import Geometry
 from DeformationLib.image import Image, check_dimensions, check_intensities, inside_mask, resample
 from DeformationLib.masks import mask_box, mask_on_grid
+from DeformationLib.pair_grid import PairGrid
+from DeformationLib.preprocessing import normalise
 from DeformationLib.progress import Progress
-from LatentRegistrationLib.pair_grid import PairGrid
-from LatentRegistrationLib.preprocessing import normalise
 
 from .sequence_time import check_count, check_reference
 from .slice_stack import place_of_grid, stack_geometry, tensor_on_grid
@@ -147,7 +147,7 @@ def on_place(image: Image, grid: PairGrid, place: Geometry, inside: np.ndarray, 
     array = resample(image, place, antialias=True).array
     seen = array[inside]
     if not seen.size or seen.min() == seen.max():
-        raise InputError(f"{name} shows nothing where the model looks at it: choose another mask, or none.")
+        raise InputError(f"{name} shows nothing where the model looks at it: check its spacing, or choose another mask or none.")
     return tensor_on_grid(normalise(array, inside), grid).unsqueeze(1)
 
 

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from DeformationLib.geometry import Geometry
 from DeformationLib.image import Image, inside_mask
-from LatentRegistrationLib.pair_grid import PairGrid
-from LatentRegistrationLib.pair_view import extent_warnings
-from LatentRegistrationLib.preprocessing import NetworkInput
+from DeformationLib.pair_grid import PairGrid
+from DeformationLib.pair_view import extent_warnings
+from DeformationLib.preprocessing import NetworkInput
 
 from .appearance import appearance_of, appearance_warnings
 from .motion_cases import tensor_on_grid

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from DeformationLib.geometry import Geometry
-from LatentRegistrationLib.pair_grid import PairGrid
+from DeformationLib.pair_grid import PairGrid
 
 _THICK = 1.5  # slices thicker than so many pixels make a stack of slices
 

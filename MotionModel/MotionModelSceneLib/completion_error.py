@@ -10,12 +10,12 @@ from slicer.i18n import tr as _
 
 from DeformationLib.image import Image
 from DeformationLib.progress import Progress
-from DeformationSceneLib.plots import Axes, Series, update_chart
+from DeformationSceneLib.plots import Axes, Series, beside_legend, update_chart
 from DeformationSceneLib.sequences import SequenceIndex
 from DeformationSceneLib.structure_parts import mask_of
 from DeformationSceneLib.tables import Column, find_in_role
 
-from .curve_nodes import beside_legend, measure_volumes
+from .curve_nodes import measure_volumes
 
 if TYPE_CHECKING:
     from MotionModelLib.motion import Motion

@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 
 from DeformationLib.image import Image
 from DeformationLib.progress import Progress
-from DeformationSceneLib.plots import Axes, Series, update_chart
+from DeformationSceneLib.plots import Axes, Series, beside_legend, update_chart
 from DeformationSceneLib.sequences import SequenceIndex
 from DeformationSceneLib.tables import Column, find_in_role
 
@@ -20,9 +20,6 @@ from .heart_parts import part_colour, part_titles
 if TYPE_CHECKING:
     from MotionModelLib.motion import Motion
     from MotionModelLib.volume_curves import VolumeCurves
-
-_SMALL_PLOT, _LEGEND_MARK, _LETTER = 420.0, 36.0, 5.5
-"""Pixels: width of the axes in a small plot view; in a legend, of the line and the margins, and of a letter."""
 
 
 @dataclass
@@ -126,17 +123,6 @@ def add_curves(
     chart = update_chart(scene, role, axes, tables, series, beside)
     found = [find_in_role(scene, "vtkMRMLTableNode", f"{role}/table/{key}") for key in (_("volumes"), _("summary"))]
     return CurveNodes(chart, *found)
-
-
-def beside_legend(positions: np.ndarray, names: list[str]) -> tuple[float, float]:
-    """A range for the axis of positions that leaves room for a legend of these names in small print.
-
-    Slicer puts legends into the upper right corner of the plot. The room is what the longest name needs in a plot view
-    of a quarter of the window, and never more than half of it.
-    """
-    low, high = float(positions.min()), float(positions.max())
-    width = min(_LEGEND_MARK + _LETTER * max(map(len, names)), 0.5 * _SMALL_PLOT)
-    return low, high + width / (_SMALL_PLOT - width) * max(high - low, 1e-6)
 
 
 def _unit(curves: VolumeCurves) -> str:

@@ -62,7 +62,8 @@ class MotionNodes:
 class MotionFrames:
     """What a motion makes of each frame: one entry per frame in every list that was asked for.
 
-    `displacement` gives that of a frame in full where the transforms are thinned out.
+    `displacement` gives that of a frame in full where the transforms are thinned out. `tracked` is False where there are
+    no frames but the moved reference: of simulated and transported motion.
     """
 
     transform: list[Image] = field(default_factory=list)
@@ -72,6 +73,7 @@ class MotionFrames:
     jacobian: list[Image] = field(default_factory=list)
     frames: list[Image] = field(default_factory=list)
     displacement: Callable[[int], Image] | None = None
+    tracked: bool = True
 
     def __len__(self) -> int:
         return len(self.transform)
@@ -105,7 +107,7 @@ def compute_frames(motion: Motion, layers: list[Image], outputs: set[str], progr
         progress: reports and cancels, between frames.
     """
     step = _grid_step(motion)
-    result = MotionFrames(displacement=motion.displacement)
+    result = MotionFrames(displacement=motion.displacement, tracked=motion.frames is not None)
     if step == 1:
         result.displacement = result.transform.__getitem__
     for number in range(len(motion)):
@@ -221,7 +223,7 @@ def _add_proxies(scene, frames: MotionFrames, name: str, volumeNode, structureNo
         nodes.segmentation = add_layers(structureNode, frames.segmentation[0], title, None)
         _show_contours(nodes.segmentation)
     volumes = {
-        "warped": _("{name} reference moved"),
+        "warped": _("{name} reference moved") if frames.tracked else "{name}",
         "compensated": _("{name} motion undone"),
         "jacobian": _("{name} Jacobian"),
         "frames": _("{name} frames"),

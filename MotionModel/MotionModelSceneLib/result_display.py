@@ -2,58 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import slicer
 from slicer.i18n import tr as _
 
-from DeformationSceneLib.messages import errors_shown
-from DeformationSceneLib.plots import show_chart
+from DeformationSceneLib import result_list
 from DeformationSceneLib.sequences import sequences_of
 from DeformationSceneLib.slice_views import bring_into_views
 from DeformationSceneLib.structure_parts import part_names
 
 from .heart_parts import guess_parts
-from .picture_window import PictureWindow
 
 _MODES = {"arrows": "VIS_MODE_GLYPH", "grid": "VIS_MODE_GRID", "contours": "VIS_MODE_CONTOUR"}
 _FILL = 0.2
 """Opacity of structures inside their contours: tissue is to be seen moving."""
 
 
-class ResultList:
-    """A combo box of the plots and pictures of a result, and the button that shows the chosen one."""
-
-    def __init__(self, comboBox, button):
-        self._comboBox, self._button = comboBox, button
-        self._entries: list[tuple[str, object]] = []
-        self._window = PictureWindow()
-        button.connect("clicked(bool)", lambda _checked: self.showChosen())
-        self.fill(None)
+class ResultList(result_list.ResultList):
+    """The plots and pictures of a result."""
 
     def fill(self, nodes) -> None:
         """List what there is of a result (`TrackingNodes`); None for nothing."""
-        self._window.close()
-        self._entries = [] if nodes is None else [entry for entry in _entries(nodes) if entry[1] is not None]
-        self._comboBox.clear()
-        for title, _node in self._entries:
-            self._comboBox.addItem(title)
-        self._comboBox.enabled = self._button.enabled = bool(self._entries)
-
-    def showChosen(self) -> None:
-        """Show the chosen plot or picture in the views."""
-        index = self._comboBox.currentIndex
-        with errors_shown(_("Result")):
-            if not 0 <= index < len(self._entries):
-                return
-            node = self._entries[index][1]
-            if node.GetScene() is None:
-                self._comboBox.removeItem(index)
-                del self._entries[index]
-            elif node.IsA("vtkMRMLPlotChartNode"):
-                show_chart(node)
-            else:
-                self._window.show(node)
+        super().fill(_entries(nodes) if nodes else ())
 
 
 def set_motion_display(transformNode, display: str) -> None:
@@ -103,11 +72,6 @@ def show_in_plane(volumeNode) -> None:
     if red is not None and red.sliceLogic().GetSliceCompositeNode().GetBackgroundVolumeID() == volumeNode.GetID():
         red.sliceLogic().GetSliceNode().RotateToVolumePlane(volumeNode)
         red.sliceLogic().FitSliceToAll()
-
-
-def warning_lines(warnings: Iterable[str]) -> str:
-    """Warnings one below the other."""
-    return "\n".join(f"⚠ {warning}" for warning in warnings)
 
 
 def fraction_sentence(volumes, structureNode) -> str:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from slicer.i18n import tr as _
 
-from DeformationSceneLib.messages import errors_shown
+from DeformationSceneLib.messages import errors_shown, warning_lines
 from DeformationSceneLib.panel_work import PanelWork
-from DeformationSceneLib.sequence_reading import find_series
+from DeformationSceneLib.sequence_reading import find_series, reason_against_series
+from DeformationSceneLib.side_by_side import Shown, SideBySide
 
-from .motion_section import MotionSection, reason_against_series
-from .result_display import ResultList, fraction_sentence, main_fraction, show_in_plane, show_motion, warning_lines
-from .side_by_side import Shown, SideBySide
+from .motion_section import MotionSection
+from .result_display import ResultList, fraction_sentence, main_fraction, show_in_plane, show_motion
 
 
 @dataclass(frozen=True)

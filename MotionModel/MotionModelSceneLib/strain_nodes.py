@@ -10,12 +10,11 @@ from slicer.i18n import tr as _
 
 from DeformationSceneLib.pictures import add_picture
 from DeformationSceneLib.placement import place_beside
-from DeformationSceneLib.plots import Axes, Series, update_chart
+from DeformationSceneLib.plots import Axes, Series, beside_legend, update_chart
 from DeformationSceneLib.sequences import SequenceIndex
 from DeformationSceneLib.tables import Column, find_in_role
 
 from .bulls_eye import draw_bulls_eyes
-from .curve_nodes import beside_legend
 
 if TYPE_CHECKING:
     from MotionModelLib.strain import StrainCurves

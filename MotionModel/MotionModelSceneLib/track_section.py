@@ -6,12 +6,13 @@ import slicer
 from slicer.i18n import tr as _
 
 from DeformationLib.errors import InputError
+from DeformationSceneLib.messages import warning_lines
 from DeformationSceneLib.model_list import ModelList
 from DeformationSceneLib.panel_work import PanelWork
-from DeformationSceneLib.sequence_reading import Series, find_series
+from DeformationSceneLib.sequence_reading import Series, find_series, reason_against_series
 
-from .motion_section import MotionSection, reason_against_series
-from .result_display import ResultList, fraction_sentence, show_in_plane, show_motion, warning_lines
+from .motion_section import MotionSection
+from .result_display import ResultList, fraction_sentence, show_in_plane, show_motion
 
 _OUTPUTS = {
     "segmentation": "Segmentation",

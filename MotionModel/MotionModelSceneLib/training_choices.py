@@ -93,8 +93,8 @@ class TrainingChoices:
 
     def options(self, resume: bool) -> list[str]:
         """Words of the command. Raises `InputError` for folders that cannot be read or written."""
-        from LatentRegistrationLib.case_files import suggested_rule
-        from LatentRegistrationLib.cine_cases import find_cine_cases
+        from DeformationLib.case_files import suggested_rule
+        from DeformationLib.cine_cases import find_cine_cases
 
         if self.images is None:
             raise InputError(_("Choose the folder of the series to train on."))

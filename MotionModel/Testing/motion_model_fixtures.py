@@ -6,7 +6,7 @@ import torch
 from DeformationLib.bundle import write_bundle
 from DeformationLib.cardiac_phantoms import beating_heart
 from DeformationLib.image import Image
-from LatentRegistrationLib.pair_grid import PairGrid
+from DeformationLib.pair_grid import PairGrid
 from LatentRegistrationLib.velocity_network import VelocityNetworkConfiguration
 from MotionModelLib.motion_model import MotionModel
 from MotionModelLib.motion_network import MotionNetwork, MotionNetworkConfiguration

@@ -7,6 +7,7 @@ import torch
 
 from DeformationLib.errors import InputError
 from DeformationLib.fields import exponential, warp
+from DeformationLib.model_training import plain
 from LatentRegistrationLib.velocity_network import VelocityNetwork, VelocityNetworkConfiguration
 from MotionModelLib.kernels import SquaredExponentialKernel
 from MotionModelLib.motion_network import (
@@ -17,7 +18,6 @@ from MotionModelLib.motion_network import (
     temporal_weights,
 )
 from MotionModelLib.motion_objective import MotionLossWeights, MotionObjective, SequenceBatch, volumes
-from MotionModelLib.motion_training import _as_lists
 from MotionModelLib.warm_start import flattened, motion_weights
 
 FLAT = VelocityNetworkConfiguration((16, 16), (1.5, 1.5), (4, 6), 2, latent=3, scales=2, smoothing=2.0, context=(3, 4))
@@ -167,7 +167,7 @@ def test_a_kernel_of_ones_own():
 
 def test_configuration_survives_the_card():
     configuration = MotionNetworkConfiguration(FLAT, 12, "unit", temporal_smoothing=2.0)
-    assert configuration_of(_as_lists(asdict(configuration))) == configuration
+    assert configuration_of(plain(asdict(configuration))) == configuration
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,11 @@ import torch
 from DeformationLib import metrics
 from DeformationLib.cardiac_phantoms import beating_heart
 from DeformationLib.errors import Cancelled, InputError
+from DeformationLib.fields import resize_field
 from DeformationLib.image import Image, resample
+from DeformationLib.pair_grid import PairGrid
 from DeformationLib.progress import Progress
 from DeformationLib.registration import jacobian_determinant, warp_image
-from LatentRegistrationLib.pair_grid import PairGrid
 from MotionModelLib import motion as motion_module
 from MotionModelLib.motion import Motion, MotionMatrix
 from MotionModelLib.motion_measures import spatial_gradient, temporal_gradient
@@ -91,6 +92,25 @@ def test_velocity_of_an_affine_motion_gives_the_affine_map():
     difference = moving.inverse_displacement(1).array - expected
     assert np.abs(difference[4:8, 12:28, 12:28]).max() < 0.03
     assert np.abs(expected[4:8, 12:28, 12:28]).max() > 1.0
+
+
+def test_velocities_of_larger_voxels_are_the_same_motion(motion):
+    size = motion.velocities.shape[3:]
+    halves = tuple(length // 2 if length % 2 == 0 and length > 8 else length for length in size)
+    assert halves != tuple(size)
+    coarse = [resize_field(velocity, halves) for velocity in motion.velocities]
+    fine = torch.stack([resize_field(velocity, tuple(size)) for velocity in coarse])
+    few, many = (
+        Motion(motion.reference, 0, velocities, motion.grid, motion.place) for velocities in (torch.stack(coarse), fine)
+    )
+    np.testing.assert_allclose(few.lengths(), many.lengths(), rtol=0.05, atol=1e-6)
+    for number in range(1, len(motion)):
+        one, other = few.displacement(number).array, many.displacement(number).array
+        difference, length = (np.linalg.norm(inner(part), axis=-1) for part in (one - other, other))
+        assert difference.mean() < 0.01 * length.mean()
+        assert difference.max() < 0.1 * length.max()  # where the wall shears, between voxels of 5.6 mm
+    with pytest.raises(ValueError, match="do not fit"):
+        Motion(motion.reference, 0, torch.zeros(3, 1, 3, 5, 7, 7), motion.grid, motion.place)
 
 
 def test_warped_reference_looks_like_the_frame_and_the_frame_undone_like_the_reference(heart, motion):

@@ -11,11 +11,11 @@ import SimpleITK as sitk
 import torch
 
 from DeformationLib.catalogue import read_card
+from DeformationLib.cine_cases import find_cine_cases
 from DeformationLib.errors import InputError
 from DeformationLib.geometry import Geometry
 from DeformationLib.image_io import write_image
-from LatentRegistrationLib.cine_cases import find_cine_cases
-from LatentRegistrationLib.pair_grid import PairGrid
+from DeformationLib.pair_grid import PairGrid
 from LatentRegistrationLib.velocity_network import VelocityNetworkConfiguration
 from MotionModelLib.motion_cases import load_sequences
 from MotionModelLib.motion_model import MotionModel

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from DeformationLib.cine_cases import Cine
 from DeformationLib.errors import Cancelled, InputError
 from DeformationLib.geometry import Geometry
 from DeformationLib.image import Image
 from DeformationLib.progress import Progress
-from LatentRegistrationLib.cine_cases import Cine
 from MotionModelLib.appearance import appearance_of, appearance_warnings, usual_appearance
 from MotionModelLib.motion_cases import frames_on_grid
 from MotionModelLib.sequence_view import look_at, look_at_image, placed

@@ -23,6 +23,8 @@ class Cohort:
         cine: path of each case's series; empty strings where there is none.
         fingerprints: ``(n, D, T)``; None until they are there.
         simulated_risk: log hazard that the outcomes were simulated from, ``(n,)``; None for observed outcomes.
+        ed_frames: of each case's series, that motion starts from; None for the first.
+        masks: path of the mask of each case's heart in that frame, may be empty; None for none.
     """
 
     cases: tuple[str, ...]
@@ -33,6 +35,8 @@ class Cohort:
     cine: tuple[str, ...]
     fingerprints: np.ndarray | None = None
     simulated_risk: np.ndarray | None = None
+    ed_frames: tuple[int, ...] | None = None
+    masks: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -46,6 +50,7 @@ class Cohort:
         """The cases at some places, in that order."""
         indices = np.asarray(indices, int)
         part = lambda values: None if values is None else values[indices]  # noqa: E731
+        few = lambda values: None if values is None else tuple(values[index] for index in indices)  # noqa: E731
         return Cohort(
             tuple(self.cases[index] for index in indices),
             self.time[indices],
@@ -55,6 +60,8 @@ class Cohort:
             tuple(self.cine[index] for index in indices),
             part(self.fingerprints),
             part(self.simulated_risk),
+            few(self.ed_frames),
+            few(self.masks),
         )
 
     def with_fingerprints(self, by_case: Mapping[str, np.ndarray]) -> Cohort:

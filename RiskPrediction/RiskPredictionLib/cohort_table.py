@@ -6,7 +6,7 @@ import csv
 import io
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +19,11 @@ from .cohort import Cohort
 from .fingerprint_files import read_fingerprint, read_fingerprint_table
 
 CASE, TIME, EVENT, CINE, FINGERPRINT, SIMULATED = "case", "time", "event", "cine", "fingerprint", "simulated_risk"
+ED_FRAME, MASK = "ed_frame", "mask"
+TABLE_START = 2
+"""Row of the first case, as a spreadsheet counts."""
 _REQUIRED = (CASE, TIME, EVENT)
-_OWN = (CASE, TIME, EVENT, CINE, FINGERPRINT, SIMULATED)
+_OWN = (CASE, TIME, EVENT, CINE, FINGERPRINT, SIMULATED, ED_FRAME, MASK)
 _SHOWN = 5
 _EVENT_WORDS = {"1": True, "0": False, "1.0": True, "0.0": False, "true": True, "false": False}
 
@@ -42,8 +45,9 @@ class Problem:
 def read_cohort(path: str | os.PathLike, fingerprints: str | os.PathLike | None = None) -> Cohort:
     """Read a table with the columns case, time, event, and optionally cine, fingerprint, and clinical variables.
 
-    Paths of cine series and fingerprints are relative to the table. All other columns are clinical variables: numbers,
-    categories coded as numbers. ``simulated_risk`` marks a table with simulated outcomes.
+    Paths of cine series, their masks and fingerprints are relative to the table; ``ed_frame`` is the frame of the series
+    that motion starts from. All other columns are clinical variables: numbers, categories coded as numbers.
+    ``simulated_risk`` marks a table with simulated outcomes.
 
     Args:
         path: of the CSV.
@@ -53,47 +57,93 @@ def read_cohort(path: str | os.PathLike, fingerprints: str | os.PathLike | None 
         InputError: with the first problems, each with its row and column.
     """
     path = Path(path)
-    header, rows = _read_rows(path)
-    problems = find_problems(header, rows, path.parent)
-    if problems:
-        more = f"\n... and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-        raise InputError(f"{path.name} has to be corrected:\n" + "\n".join(map(str, problems[:_SHOWN])) + more)
-    cohort = _cohort(header, rows, path.parent)
+    header, rows = read_rows(path)
+    cohort = cohort_of(header, rows, path.parent, path.name)
     if fingerprints is not None:
         return cohort.with_fingerprints(read_fingerprint_table(fingerprints))
-    if FINGERPRINT in header:
-        place = header.index(FINGERPRINT)
-        files = {row[header.index(CASE)].strip(): path.parent / row[place].strip() for row in rows}
-        return cohort.with_fingerprints({case: read_fingerprint(file) for case, file in files.items()})
-    return cohort
+    named = named_fingerprints(header, rows, path.parent)
+    return cohort.with_fingerprints(named) if named else cohort
+
+
+def cohort_of(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    folder: str | os.PathLike,
+    name: str,
+    series: Collection[str] = (),
+) -> Cohort:
+    """The cohort of a table's cells, still without fingerprints.
+
+    Args:
+        header, rows: cells as texts.
+        folder: that paths are relative to.
+        name: of the table, for sentences.
+        series: that need no file, see `find_problems`; they stay in ``Cohort.cine`` and ``masks`` as they are.
+
+    Raises:
+        InputError: as `read_cohort`.
+    """
+    problems = find_problems(header, rows, folder, series)
+    if problems:
+        more = f"\n... and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+        raise InputError(f"{name} has to be corrected:\n" + "\n".join(map(str, problems[:_SHOWN])) + more)
+    return _cohort(header, rows, Path(folder), series)
+
+
+def named_fingerprints(
+    header: Sequence[str], rows: Sequence[Sequence[str]], folder: str | os.PathLike
+) -> dict[str, np.ndarray]:
+    """Fingerprints ``(D, T)`` by case from the files in the column fingerprint; empty where there is no such column.
+
+    Raises `InputError` for files that cannot be read.
+    """
+    if FINGERPRINT not in header:
+        return {}
+    places = header.index(CASE), header.index(FINGERPRINT)
+    files = {row[places[0]].strip(): Path(folder) / row[places[1]].strip() for row in rows}
+    return {case: read_fingerprint(file) for case, file in files.items()}
 
 
 def write_cohort(path: str | os.PathLike, cohort: Cohort) -> Path:
     """Write a cohort's table, without its fingerprints, completely or not at all."""
     with_cine, simulated = any(cohort.cine), cohort.simulated
+    series = {CINE: cohort.cine if with_cine else None, ED_FRAME: cohort.ed_frames, MASK: cohort.masks}
+    series = {name: column for name, column in series.items() if column is not None}
     with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        own = [CASE, *([CINE] if with_cine else []), TIME, EVENT, *([SIMULATED] if simulated else [])]
+        own = [CASE, *series, TIME, EVENT, *([SIMULATED] if simulated else [])]
         table.writerow([*own, *cohort.clinical_names])
         for row, case in enumerate(cohort.cases):
-            cine = [cohort.cine[row]] if with_cine else []
+            cine = [column[row] for column in series.values()]
             risk = [f"{cohort.simulated_risk[row]:.9g}"] if simulated else []
             clinical = [f"{value:.9g}" for value in cohort.clinical[row]]
             table.writerow([case, *cine, f"{cohort.time[row]:.9g}", int(cohort.event[row]), *risk, *clinical])
     return Path(path)
 
 
-def find_problems(header: Sequence[str], rows: Sequence[Sequence[str]], folder: str | os.PathLike) -> list[Problem]:
-    """All that has to be corrected before the table can be used, in the order of rows; empty for a good table."""
+def find_problems(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    folder: str | os.PathLike,
+    series: Collection[str] = (),
+) -> list[Problem]:
+    """All that has to be corrected before the table can be used, in the order of rows; empty for a good table.
+
+    ``series`` are names that cells of the columns cine and mask may have instead of a file, for what is at hand otherwise.
+    """
     problems = _header_problems(header)
     if problems:
         return problems
     if not rows:
         return [Problem(0, "", "the table has no case: add one row per case")]
     seen: dict[str, int] = {}
-    for number, row in enumerate(rows, start=2):
+    for number, row in enumerate(rows, start=TABLE_START):
         if any(cell.strip() for cell in row):
-            problems += _row_problems(number, dict(zip(header, row)), len(row), len(header), seen, Path(folder))
+            cells = dict(zip(header, row))
+            cells = {
+                name: cell for name, cell in cells.items() if name not in (CINE, MASK) or cell.strip() not in series
+            }
+            problems += _row_problems(number, cells, len(row), len(header), seen, Path(folder))
         else:
             problems.append(Problem(number, "", "the row is empty: remove it"))
     return problems or _column_problems(header, rows)
@@ -134,9 +184,11 @@ def _row_problems(
 
 
 def _cell_problem(name: str, text: str, folder: Path) -> str | None:
-    if name == CASE:
+    if name == CASE or (name == MASK and not text):
         return None
-    if name in (CINE, FINGERPRINT):
+    if name == ED_FRAME:
+        return frame_number(text)[1]
+    if name in (CINE, FINGERPRINT, MASK):
         if not text:
             return "no file is named: name one, or leave out the case"
         return None if (folder / text).exists() else f"the file '{text}' does not exist: check its name"
@@ -156,6 +208,13 @@ def _cell_problem(name: str, text: str, folder: Path) -> str | None:
     return None
 
 
+def frame_number(text: str) -> tuple[int, str | None]:
+    """The frame that a cell names, 0 for an empty one, and what is wrong with it."""
+    if text.isdecimal() or not text:
+        return int(text or 0), None
+    return 0, f"'{text}' is no frame: write a whole number, 0 for the first frame"
+
+
 def _column_problems(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Problem]:
     """What only shows when all rows are looked at."""
     events = [_EVENT_WORDS[row[header.index(EVENT)].strip().lower()] for row in rows]
@@ -173,10 +232,10 @@ def _column_problems(header: Sequence[str], rows: Sequence[Sequence[str]]) -> li
     return problems
 
 
-def _cohort(header: Sequence[str], rows: Sequence[Sequence[str]], folder: Path) -> Cohort:
+def _cohort(header: Sequence[str], rows: Sequence[Sequence[str]], folder: Path, series: Collection[str] = ()) -> Cohort:
     columns = {name: [row[place].strip() for row in rows] for place, name in enumerate(header)}
     clinical = [name for name in header if name not in _OWN]
-    cine = [str(folder / name) for name in columns[CINE]] if CINE in columns else [""] * len(rows)
+    cine = [name if name in series else str(folder / name) for name in columns.get(CINE, [])] or [""] * len(rows)
     return Cohort(
         tuple(columns[CASE]),
         np.array(columns[TIME], float),
@@ -186,10 +245,16 @@ def _cohort(header: Sequence[str], rows: Sequence[Sequence[str]], folder: Path) 
         tuple(cine),
         None,
         np.array(columns[SIMULATED], float) if SIMULATED in columns else None,
+        tuple(frame_number(text)[0] for text in columns[ED_FRAME]) if ED_FRAME in columns else None,
+        tuple(str(folder / name) if name and name not in series else name for name in columns[MASK])
+        if MASK in columns
+        else None,
     )
 
 
-def _read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
+def read_rows(path: str | os.PathLike) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of a CSV file as texts; raises `InputError` for a file that cannot be read, and an empty one."""
+    path = Path(path)
     try:
         # A byte order mark is what spreadsheets write before UTF-8.
         text = path.read_text(encoding="utf-8-sig")

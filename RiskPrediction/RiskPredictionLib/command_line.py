@@ -1,4 +1,4 @@
-"""The commands ``fit``, ``evaluate``, ``predict`` and ``simulate-cohort``.
+"""The commands ``extract``, ``fit``, ``evaluate``, ``predict`` and ``simulate-cohort``.
 
 Every failure is one sentence and exit code 2.
 """
@@ -15,6 +15,8 @@ from DeformationLib.errors import InputError
 from DeformationLib.files import atomic_path, make_folder, write_json
 from DeformationLib.progress import console_progress
 
+from .command_inputs import cine_cases, cohort_with_fingerprints, extract_cases, patient_fingerprints
+
 if TYPE_CHECKING:
     from .cohort import Cohort
     from .patient import PatientPrediction
@@ -26,9 +28,13 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m RiskPredictionLib", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
 
+    extract = commands.add_parser("extract", help="fingerprints of cine series")
+    extract.add_argument("--cohort", help="CSV with the columns case, cine, and optionally ed_frame, mask")
+    extract.add_argument("--cine", nargs="+", help="4-D files, instead of --cohort")
+    extract.set_defaults(run=run_extract)
+
     fit = commands.add_parser("fit", help="train a risk model on a cohort of fingerprints")
     fit.add_argument("--name", default="risk", help="of the model")
-    fit.add_argument("--motion-model", default="", help="name of the model that the fingerprints come from")
     fit.set_defaults(run=run_fit)
 
     evaluate = commands.add_parser(
@@ -42,9 +48,11 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate.set_defaults(run=run_evaluate)
 
     for command in (fit, evaluate):
-        command.add_argument("--cohort", required=True, help="CSV with the columns case, time, event, clinical ones")
         command.add_argument(
-            "--fingerprints", help="table of fingerprints (.npz or .csv), if the cohort names no files"
+            "--cohort", required=True, help="CSV with the columns case, time, event, clinical ones, and cine"
+        )
+        command.add_argument(
+            "--fingerprints", help="table of fingerprints (.npz or .csv); else they are extracted from the column cine"
         )
         command.add_argument("--members", type=int, default=5, help="networks of the ensemble")
         command.add_argument("--epochs", type=int, default=100, help="at most")
@@ -55,10 +63,20 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument("--thesis", action="store_true", help="learning rate and batch size of the thesis; slower")
         command.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
 
-    predict = commands.add_parser("predict", help="risk and survival of cases from their fingerprints")
+    predict = commands.add_parser("predict", help="risk and survival of cases from their series or fingerprints")
     predict.add_argument("--model", required=True, help="name of a risk model, or its folder")
-    predict.add_argument("--fingerprints", required=True, nargs="+", help="motion_matrix.csv, .npy, or tables")
+    predict.add_argument("--cine", nargs="+", help="4-D files")
+    predict.add_argument("--fingerprints", nargs="+", help="motion_matrix.csv, .npy, or tables, instead of --cine")
+    predict.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     predict.set_defaults(run=run_predict)
+    for command in (extract, predict):
+        command.add_argument("--ed-frame", type=int, default=0, help="of --cine, that motion starts from, from 0")
+        command.add_argument("--mask", help="where the heart is in that frame, for one --cine")
+    extract.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    for command in (extract, fit, evaluate, predict):
+        command.add_argument("--motion-model", help="name or folder of the model that fingerprints come from")
+        command.add_argument("--slices", type=int, help="in the middle of a stack that are averaged; 0 for all")
+        command.add_argument("--processes", type=int, default=1, help="that extract fingerprints side by side")
 
     simulate = commands.add_parser("simulate-cohort", help="a simulated cohort, or simulated outcomes for a real one")
     simulate.add_argument("--cohort", help="CSV with cases and clinical variables that get simulated outcomes")
@@ -73,7 +91,7 @@ def build_parser() -> argparse.ArgumentParser:
     simulate.set_defaults(run=run_simulate)
     for command in (fit, evaluate, simulate):
         command.add_argument("--seed", type=int, default=0)
-    for command in (fit, evaluate, predict, simulate):
+    for command in (extract, fit, evaluate, predict, simulate):
         command.add_argument("--output", required=True, help="folder for the results")
     return parser
 
@@ -83,12 +101,22 @@ def main(words: list[str]) -> int:
     return run_chosen_command(build_parser(), words)
 
 
+def run_extract(arguments: argparse.Namespace) -> None:
+    """Extract fingerprints; writes fingerprints.npz and failures.csv. What is there already is not extracted again."""
+    if bool(arguments.cohort) == bool(arguments.cine):
+        raise InputError("Series come from either --cohort or --cine: give one of them.")
+    if arguments.cohort and (arguments.mask or arguments.ed_frame):
+        raise InputError("--mask and --ed-frame belong to --cine: a cohort's table has columns mask and ed_frame.")
+    extract_cases(arguments.cohort or cine_cases(arguments), arguments)
+    print(f"wrote {arguments.output}")
+
+
 def run_fit(arguments: argparse.Namespace) -> None:
     """Train on the whole cohort; writes a model bundle."""
     from .report import RESEARCH_USE
     from .risk_bundle import TrainedRisk
 
-    cohort = _cohort(arguments)
+    cohort, origin = cohort_with_fingerprints(arguments)
     inputs = cohort.flat_fingerprints()
     model = _model(arguments).fit(inputs, cohort.time, cohort.event, console_progress("Training"))
     trained = TrainedRisk.of(
@@ -98,7 +126,7 @@ def run_fit(arguments: argparse.Namespace) -> None:
         cohort.event,
         cohort.simulated,
         name=arguments.name,
-        motion_model=arguments.motion_model,
+        **origin,
     )
     folder = trained.save(arguments.output)
     print(f"{cohort}\nconcordance of held-out cases {trained.cohort['held_out_concordance']:.3f}")
@@ -111,7 +139,7 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
     from .hyper_search import HyperSearch
     from .report import RESEARCH_USE, write_report
 
-    cohort = _cohort(arguments)
+    cohort, _ = cohort_with_fingerprints(arguments)
     model = _model(arguments)
     if arguments.search:
         model = HyperSearch(model, trials=arguments.search, method="evolution", seed=arguments.seed)
@@ -134,12 +162,12 @@ def run_predict(arguments: argparse.Namespace) -> None:
     from .report import RESEARCH_USE
     from .risk_bundle import TrainedRisk
 
+    if bool(arguments.cine) == bool(arguments.fingerprints):
+        raise InputError("Give the series of the patient with --cine, or fingerprints with --fingerprints.")
     trained = TrainedRisk.load(arguments.model)
-    predictions = [
-        predict_patient(trained, fingerprint, case)
-        for case, fingerprint in _fingerprints(arguments.fingerprints).items()
-    ]
     folder = make_folder(arguments.output)
+    fingerprints = patient_fingerprints(trained, arguments)
+    predictions = [predict_patient(trained, fingerprint, case) for case, fingerprint in fingerprints.items()]
     write_json([prediction.as_dictionary() for prediction in predictions], folder / "prediction.json")
     _write_predictions(predictions, folder)
     for prediction in predictions:
@@ -171,41 +199,12 @@ def run_simulate(arguments: argparse.Namespace) -> None:
     print(f"{cohort}\nwrote {folder}")
 
 
-def _cohort(arguments: argparse.Namespace) -> Cohort:
-    from .cohort_table import read_cohort
-
-    return read_cohort(arguments.cohort, arguments.fingerprints)
-
-
 def _model(arguments: argparse.Namespace) -> FingerprintCox:
     from .survival_model import THESIS, FingerprintCox
 
     names = ("members", "epochs", "alpha", "dropout", "learning_rate", "batch_size", "seed", "device")
     model = FingerprintCox(**{name: getattr(arguments, name) for name in names})
     return model.set_params(**THESIS) if arguments.thesis else model
-
-
-def _fingerprints(paths: list[str]) -> dict:
-    """Fingerprints by case from files of one case and from tables."""
-    from .fingerprint_files import read_fingerprint, read_fingerprint_table
-
-    found = {}
-    for path in map(Path, paths):
-        if _is_table(path):
-            found.update(read_fingerprint_table(path))
-        else:
-            # Tracking names its file alike for every case; the folder tells them apart.
-            name = path.parent.name if path.stem == "motion_matrix" and path.parent.name else path.stem
-            found[name] = read_fingerprint(path)
-    return found
-
-
-def _is_table(path: Path) -> bool:
-    """Whether a file holds many cases; a motion matrix, also a CSV, holds one."""
-    if path.suffix.lower() != ".csv" or not path.is_file():
-        return path.suffix.lower() == ".npz"
-    with open(path, encoding="utf-8-sig", errors="replace") as file:
-        return file.readline().startswith("case,")
 
 
 def _simulated_risk(cohort: Cohort, arguments: argparse.Namespace):

@@ -62,11 +62,39 @@ def read_fingerprint_table(path: str | os.PathLike) -> dict[str, np.ndarray]:
     return dict(zip(cases, values))
 
 
-def write_fingerprint_table(path: str | os.PathLike, cases: Sequence[str], fingerprints: np.ndarray) -> Path:
-    """Write fingerprints ``(n, D, T)`` as a .npz file in single precision, completely or not at all."""
+def write_fingerprint_table(
+    path: str | os.PathLike,
+    cases: Sequence[str],
+    fingerprints: np.ndarray,
+    model: str = "",
+    slices: int | None = None,
+    states: Sequence[str] = (),
+) -> Path:
+    """Write fingerprints ``(n, D, T)`` as a .npz file in single precision, completely or not at all.
+
+    ``model`` and ``slices`` say what they were extracted with, ``states`` from which files, for `table_states`.
+    """
+    arrays = {"cases": np.asarray(cases, str), "fingerprints": np.asarray(fingerprints, np.float32)}
+    origin = {"model": model, **({} if slices is None else {"slices": slices})} if model else {}
+    if len(states):
+        origin["states"] = np.asarray(states, str)
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, cases=np.asarray(cases, str), fingerprints=np.asarray(fingerprints, np.float32))
+        np.savez_compressed(file, **arrays, **origin)
     return Path(path)
+
+
+def table_origin(path: str | os.PathLike) -> tuple[str, int | None]:
+    """Motion model that a table of fingerprints comes from, and slices; an empty name and None where it does not say."""
+    if Path(path).suffix.lower() != ".npz":
+        return "", None
+    archive = _load(Path(path))
+    return str(archive["model"]) if "model" in archive else "", int(archive["slices"]) if "slices" in archive else None
+
+
+def table_states(path: str | os.PathLike) -> dict[str, str]:
+    """By case, of which files and by which model a fingerprint was extracted; empty where the table does not say."""
+    archive = _load(Path(path))
+    return dict(zip(archive["cases"].tolist(), archive["states"].tolist())) if "states" in archive else {}
 
 
 def _npz_table(path: Path) -> tuple[list[str], np.ndarray]:

@@ -13,20 +13,11 @@ import numpy as np
 
 from DeformationLib.files import atomic_path, make_folder
 
-from . import report_figures
+from . import html_page, report_figures
 from .evaluation import BEST_CLINICAL, Evaluation, format_p
 
 RESEARCH_USE = "For research use only: not a medical device, not for decisions about patients."
 SIMULATED = "The outcomes of this cohort are simulated: nothing here says anything about real patients."
-
-_STYLE = """
-body { font: 15px/1.5 sans-serif; color: #222; max-width: 1100px; margin: 2em auto; padding: 0 1em; }
-h1 { font-size: 1.6em; } h2 { font-size: 1.2em; margin-top: 2em; }
-table { border-collapse: collapse; } th, td { padding: .25em .9em .25em 0; text-align: left; }
-th { border-bottom: 2px solid #888; } td { border-bottom: 1px solid #ddd; font-variant-numeric: tabular-nums; }
-img { max-width: 100%; } p.banner { padding: .5em 1em; background: #fff3cd; border-left: 5px solid #e69f00; }
-p.note { color: #555; max-width: 46em; }
-"""
 
 
 def write_report(evaluation: Evaluation, folder: str | os.PathLike, title: str = "Risk prediction") -> Path:
@@ -43,38 +34,33 @@ def report_html(evaluation: Evaluation, title: str = "Risk prediction") -> str:
     cohort = evaluation.cohort
     banners = [RESEARCH_USE, *([SIMULATED] if cohort.simulated else [])]
     sections = [
-        f"<h1>{escape(title)}</h1>",
-        *(f'<p class="banner">{escape(text)}</p>' for text in banners),
+        *map(html_page.banner, banners),
         f"<p>{escape(str(cohort))}. {len(evaluation.folds)}-fold stratified cross-validation; everything is fitted inside "
         f"the folds. {date.today().isoformat()}.</p>",
         "<h2>Predictors</h2>",
-        _html_table(TABLE_COLUMNS, (_table_row(row) for row in evaluation.rows)),
-        _note(
+        html_page.table(TABLE_COLUMNS, (_table_row(row) for row in evaluation.rows)),
+        html_page.note(
             "C is Harrell's concordance, the mean over folds, with an interval from a bootstrap of the cases within their "
             "folds, widened because the models of the folds share training cases (Nadeau and Bengio 2003). HR is the hazard of "
             "the cases above the median risk of their fold against the others', p is Wald's, "
             f"log-rank p compares the same two groups. IBS is the integrated Brier score (without any predictor "
             f"{_reference(evaluation):.3f}; lower is better)."
         ),
-        _image(report_figures.concordance_figure(evaluation), "Concordance of each predictor"),
+        html_page.image(report_figures.concordance_figure(evaluation), "Concordance of each predictor"),
         "<h2>Survival of the groups of low and high risk</h2>",
-        _image(report_figures.survival_figure(evaluation), "Kaplan-Meier curves"),
-        _note("Bands are 95 % intervals, marks are censored cases, counts are the cases at risk at each time."),
+        html_page.image(report_figures.survival_figure(evaluation), "Kaplan-Meier curves"),
+        html_page.note("Bands are 95 % intervals, marks are censored cases, counts are the cases at risk at each time."),
         "<h2>Scores over time</h2>",
-        _image(report_figures.scores_figure(evaluation), "Brier score and AUC over time"),
+        html_page.image(report_figures.scores_figure(evaluation), "Brier score and AUC over time"),
         "<h2>Calibration</h2>",
-        _image(report_figures.calibration_figure(evaluation), "Calibration"),
-        _note("Five groups of equal size, Kaplan-Meier estimates with 95 % intervals; on the diagonal is right."),
+        html_page.image(report_figures.calibration_figure(evaluation), "Calibration"),
+        html_page.note("Five groups of equal size, Kaplan-Meier estimates with 95 % intervals; on the diagonal is right."),
         *_clinical_sections(evaluation),
         "<h2>Settings</h2>",
-        _html_table(("predictor", "model"), evaluation.settings.get("models", {}).items()),
-        _note(f"Folds and bootstrap were drawn with the seed {evaluation.settings.get('seed', 0)}."),
+        html_page.table(("predictor", "model"), evaluation.settings.get("models", {}).items()),
+        html_page.note(f"Folds and bootstrap were drawn with the seed {evaluation.settings.get('seed', 0)}."),
     ]
-    body = "\n".join(sections)
-    return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{_STYLE}</style></head><body>\n{body}\n</body></html>\n"
-    )
+    return html_page.page(title, sections)
 
 
 TABLE_COLUMNS = ("predictor", "C", "HR", "p", "log-rank p", "IBS")
@@ -91,8 +77,8 @@ def _clinical_sections(evaluation: Evaluation) -> list[str]:
     rows = ((one.name, str(one.ratio), format_p(one.ratio.p)) for one in evaluation.univariate)
     sections = [
         "<h2>Clinical variables</h2>",
-        _html_table(("variable", "HR per standard deviation", "p"), rows),
-        _note("Univariate Cox models in the whole cohort: a description, not a validation."),
+        html_page.table(("variable", "HR per standard deviation", "p"), rows),
+        html_page.note("Univariate Cox models in the whole cohort: a description, not a validation."),
     ]
     chosen = next((row for row in evaluation.rows if row.name == BEST_CLINICAL), None)
     if chosen:
@@ -100,7 +86,7 @@ def _clinical_sections(evaluation: Evaluation) -> list[str]:
             (str(number + 1), ", ".join(evaluation.cohort.clinical_names[int(index)] for index in note.split()))
             for number, note in enumerate(chosen.predictions.notes)
         )
-        sections += ["<h3>Chosen inside each fold</h3>", _html_table(("fold", "variables"), folds)]
+        sections += ["<h3>Chosen inside each fold</h3>", html_page.table(("fold", "variables"), folds)]
     return sections
 
 
@@ -173,17 +159,3 @@ def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence]) -> N
         table = csv.writer(file)
         table.writerow(header)
         table.writerows(rows)
-
-
-def _html_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    head = "".join(f"<th>{escape(name)}</th>" for name in header)
-    body = "\n".join("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>"
-
-
-def _image(address: str, text: str) -> str:
-    return f'<p><img alt="{escape(text)}" src="{address}"></p>'
-
-
-def _note(text: str) -> str:
-    return f'<p class="note">{escape(text)}</p>'

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,8 +41,9 @@ def mark_simulated(figure: Figure, evaluation: Evaluation) -> None:
         figure.suptitle("simulated outcomes", fontsize=9, color=_GREY, x=0.01, horizontalalignment="left")
 
 
-def picture(width: float, height: float, draw: Callable[[Figure], None]) -> str:
-    """Draw a figure of so many inches; returns it as a ``data:`` address for HTML.
+@contextmanager
+def drawing() -> Iterator[Callable[[tuple[float, float]], Figure]]:
+    """Gives what makes a figure of a width and height, inches, without any window; inside, the reports' style holds.
 
     Raises `InputError` where matplotlib is not installed.
     """
@@ -51,7 +53,13 @@ def picture(width: float, height: float, draw: Callable[[Figure], None]) -> str:
     except ImportError as error:
         raise InputError(f"Pictures need matplotlib ({error}): install it with 'pip install matplotlib'.") from error
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
+        yield lambda size: Figure(figsize=size, layout="constrained")
+
+
+def picture(width: float, height: float, draw: Callable[[Figure], None]) -> str:
+    """Draw a figure of so many inches; returns it as a ``data:`` address for HTML. Errors as of `drawing`."""
+    with drawing() as new_figure:
+        figure = new_figure((width, height))
         draw(figure)
         data = io.BytesIO()
         figure.savefig(data, format="svg", metadata={"Date": None})

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from DeformationLib.bundle import load_state, read_weights, write_bundle
-from DeformationLib.catalogue import find_bundle, read_card
+from DeformationLib.catalogue import CARD, find_bundle, read_card
 from DeformationLib.errors import InputError
 
 from .baseline_hazard import BreslowBaseline
@@ -22,6 +22,9 @@ from .survival_model import FingerprintCox
 from .training_distance import TrainingDistance
 
 KIND = "SurvivalNetwork"
+MOTION = "motion"
+"""Folder, within a risk model's, of the motion model that it brings along."""
+
 _DISTANCE = ("mean", "scale", "deviations", "residual", "reference")
 
 
@@ -37,6 +40,8 @@ class TrainedRisk:
             Kaplan-Meier curves of its halves of low and high held-out risk.
         name: of the model.
         motion_model: name of the model that fingerprints have to come from; empty if unknown.
+        slices: of a stack, that its matrices were averaged over, see `fingerprint_extraction.SLICES`; None if unknown.
+        motion_folder: where that model is, if the risk model brings it along, as end-to-end training does.
     """
 
     model: FingerprintCox
@@ -45,10 +50,12 @@ class TrainedRisk:
     cohort: dict[str, Any]
     name: str = "risk"
     motion_model: str = ""
+    slices: int | None = None
+    motion_folder: Path | None = None
 
     @classmethod
     def of(
-        cls, model: FingerprintCox, fingerprints: np.ndarray, time, event, simulated: bool, **names: str
+        cls, model: FingerprintCox, fingerprints: np.ndarray, time, event, simulated: bool, **names: Any
     ) -> TrainedRisk:
         """From a model that was fitted to fingerprints ``(n, D, T)`` with these outcomes."""
         time, event = np.asarray(time, float), np.asarray(event, bool)
@@ -72,6 +79,11 @@ class TrainedRisk:
         """Whether the outcomes that it was trained with are simulated."""
         return self.cohort["outcomes"] == "simulated"
 
+    @property
+    def motion_source(self) -> str | os.PathLike:
+        """Name or folder of the motion model, as `MotionModel.load` takes it; empty if unknown."""
+        return self.motion_folder or self.motion_model
+
     def checked(self, fingerprint: np.ndarray) -> np.ndarray:
         """A fingerprint ``(D, T)`` as float64; raises `InputError` for another size than the training cohort's."""
         fingerprint = np.asarray(fingerprint, np.float64)
@@ -93,7 +105,7 @@ class TrainedRisk:
             "purpose": f"Predicts the risk{simulated} from a motion fingerprint.",
             "intended_use": "Research only; not for clinical use.",
             "model": {"class": KIND, "parameters": {**model.get_params(), "widths": list(model.widths)}},
-            "grid": {"fingerprint": list(self.shape), "motion_model": self.motion_model},
+            "grid": {"fingerprint": list(self.shape), "motion_model": self.motion_model, "slices": self.slices},
             "training": {**self.cohort, "date": date.today().isoformat()},
             "accuracy": {"held_out_concordance": self.cohort["held_out_concordance"]},
             "survival": {
@@ -129,9 +141,12 @@ class TrainedRisk:
             components = weights["distance"]["components"].double().numpy()
             distance = TrainingDistance(**{**numbers, "residual": float(numbers["residual"])}, components=components)
             shape, motion_model = tuple(card["grid"]["fingerprint"]), card["grid"].get("motion_model", "")
+            slices = card["grid"].get("slices")
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"The model card in {folder} is incomplete ({error}): install the model again.") from error
-        return cls(model, shape, distance, card["training"], card["name"], motion_model)
+        own = folder / MOTION
+        own = own if (own / CARD).is_file() else None
+        return cls(model, shape, distance, card["training"], card["name"], motion_model, slices, own)
 
 
 def _model(card: Mapping[str, Any], state: Mapping[str, torch.Tensor], folder: Path) -> FingerprintCox:

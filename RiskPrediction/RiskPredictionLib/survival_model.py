@@ -142,18 +142,22 @@ class FingerprintCox(RiskModel):
         self.check_fitted()
         values = checked_inputs(inputs, self.n_features_in_)
         with torch.no_grad():
-            return self._scores(self._standardised(values)).double().numpy()
+            return self._scores(self._standardised(values)).double().cpu().numpy()
 
     def log_hazard(self, fingerprints: Tensor) -> Tensor:
         """`predict_risk` for tensors ``(n, D * T)`` or ``(n, D, T)``, through which gradients pass."""
         self.check_fitted()
-        mean, scale = (torch.from_numpy(part).to(fingerprints) for part in (self.mean_, self.scale_))
-        scores = self._scores(((fingerprints.flatten(1) - mean) / scale).float())
+        scores = self._scores(self.standardised(fingerprints))
         return self.slope_ * (scores.mean(0) - self.center_)
 
     def _scores(self, standardised: Tensor) -> Tensor:
         network = self.network_.eval()
         return network.log_hazard(network.encode(standardised.expand(network.members, *standardised.shape)))
+
+    def standardised(self, fingerprints: Tensor) -> Tensor:
+        """What the network sees of tensors ``(n, D * T)`` or ``(n, D, T)``, ``(n, D * T)``; gradients pass through it."""
+        mean, scale = (torch.from_numpy(part).to(fingerprints) for part in (self.mean_, self.scale_))
+        return ((fingerprints.flatten(1) - mean) / scale).float()
 
     def _standardised(self, values: np.ndarray) -> Tensor:
         device = next(self.network_.parameters()).device
@@ -171,12 +175,19 @@ class FingerprintCox(RiskModel):
         held_out = self.history_.held_out_score
         known = np.isfinite(held_out)
         if known.any(axis=0).all():
-            score = np.where(known, held_out, 0.0).sum(axis=0) / known.sum(axis=0)
-            self.slope_ = _slope(score, time, event, self.ties)
+            self.calibrate(np.where(known, held_out, 0.0).sum(axis=0) / known.sum(axis=0), time, event)
         else:  # fewer members than folds: scores of learned cases, on the scale that they were learned on
-            with torch.no_grad():
-                score = self._scores(self._standardised(values)).double().mean(0).numpy()
-            self.slope_ = 1.0
+            self.calibrate(self.predict_member_scores(values).mean(axis=0), time, event, slope=1.0)
+
+    def calibrate(self, score: np.ndarray, time: np.ndarray, event: np.ndarray, slope: float | None = None) -> None:
+        """Set scale of the risk, baseline hazard and percentiles.
+
+        Args:
+            score: of cases, ``(n,)``, by members that did not learn from them.
+            time, event: of the same cases.
+            slope: by which scores become log hazard ratios; by default the one that makes the outcomes likeliest.
+        """
+        self.slope_ = _slope(score, time, event, self.ties) if slope is None else slope
         self.center_ = float(score.mean())
         self.training_risk_ = self._ratio(score)
         self.baseline_ = BreslowBaseline.estimate(self.training_risk_, time, event)

@@ -20,11 +20,11 @@ import numpy as np
 import torch
 from known_transformations import AXES, plot_sensitivity, sensitivity_rows, transformations_about
 
+from DeformationLib.cases import Case, find_cases, split_cases
 from DeformationLib.errors import InputError
 from DeformationLib.files import atomic_path, make_folder, write_json
 from DeformationLib.image import Image
 from DeformationLib.image_io import read_image, read_labels
-from LatentRegistrationLib.cases import Case, find_cases, split_cases
 from LatentRegistrationLib.explorer import Explorer
 from LatentRegistrationLib.figures import (
     plot_amplitudes,

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from DeformationLib import metrics
+from DeformationLib.cine_cases import Cine, find_cine_cases, read_cine
 from DeformationLib.image import Image
 from DeformationLib.registration import jacobian_determinant, warp_labels
-from LatentRegistrationLib.cine_cases import Cine, find_cine_cases, read_cine
 from LatentRegistrationLib.structures import CARDIAC_STRUCTURES, POOL, structure_masks
 
 VALIDATION = 5

@@ -27,14 +27,18 @@ from motion_phantoms import endpoint_errors, print_endpoint_errors
 from motion_tracking import compare_tracking, plot_tracking, print_tracking
 from motion_transport import print_transport, transports
 
+from DeformationLib.cine_cases import Cine
 from DeformationLib.errors import InputError
 from DeformationLib.files import make_folder, write_json
-from LatentRegistrationLib.cine_cases import Cine
 from MotionModelLib.motion_model import MotionModel
 
 PARTS = ("tracking", "phantoms", "completion", "ejection", "transport", "latent")
 PLANAR, VOLUMETRIC, UNIT = "Gaussian process, 2-D + t", "Gaussian process, 3-D + t", "no process, 2-D + t"
-MODELS = f"{PLANAR}=cardiac-cine-2d;{VOLUMETRIC}=cardiac-cine-3d;{UNIT}=fingerprint"
+MODELS = (
+    f"{PLANAR}=cardiac-cine-2d;{VOLUMETRIC}=cardiac-cine-3d;{UNIT}=training/motion-2d-unit/model;"
+    "no process, 3-D + t=training/motion-3d-unit/model;fingerprint, 2-D + t=fingerprint;"
+    "for transport, 2-D + t=cardiac-cine-2d-transport"
+)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -17,9 +17,9 @@ import numpy as np
 import SimpleITK as sitk
 from heart_data import validation_cines
 
+from DeformationLib.cine_cases import Cine
 from DeformationLib.errors import InputError
 from DeformationLib.files import atomic_path, make_folder
-from LatentRegistrationLib.cine_cases import Cine
 
 STEP_MM = 0.002
 """Displacements are kept as 16-bit multiples of this: up to 65 mm, a hundred times finer than any method's error."""

@@ -9,9 +9,9 @@ import numpy as np
 from motion_scores import frames_of
 from scipy.interpolate import CubicSpline
 
+from DeformationLib.cine_cases import Cine
 from DeformationLib.image import Image
 from DeformationLib.masks import cropped
-from LatentRegistrationLib.cine_cases import Cine
 from LatentRegistrationLib.figures import COLOURS, new_figure
 from LatentRegistrationLib.structures import POOL
 from MotionModelLib.motion import Motion

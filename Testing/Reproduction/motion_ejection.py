@@ -9,7 +9,7 @@ import numpy as np
 from motion_scores import labelled_ejection_fraction
 from motion_tracking import track
 
-from LatentRegistrationLib.cine_cases import Cine
+from DeformationLib.cine_cases import Cine
 from LatentRegistrationLib.figures import COLOURS, new_figure
 from LatentRegistrationLib.structures import POOL
 from MotionModelLib.motion_model import MotionModel

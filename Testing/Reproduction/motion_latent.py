@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from motion_completion import in_order
 
-from LatentRegistrationLib.cine_cases import Cine
+from DeformationLib.cine_cases import Cine
 from LatentRegistrationLib.figures import COLOURS, new_figure
 from MotionModelLib.motion_model import MotionModel
 

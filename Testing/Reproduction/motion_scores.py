@@ -8,10 +8,10 @@ import numpy as np
 from heart_data import heart_of, measure
 
 from DeformationLib import metrics
+from DeformationLib.cine_cases import Cine
 from DeformationLib.image import Image
 from DeformationLib.registration import jacobian_determinant, warp_labels
 from DeformationLib.sampling import sample_on_grid
-from LatentRegistrationLib.cine_cases import Cine
 from LatentRegistrationLib.structures import CARDIAC_STRUCTURES, POOL, structure_masks
 from MotionModelLib.motion import Motion
 from MotionModelLib.motion_measures import regularity

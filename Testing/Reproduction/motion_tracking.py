@@ -11,7 +11,7 @@ from motion_baselines import cache_path, cached, read, tracked_once
 from motion_scores import Tracked, along_axes, frames_of, measure_tracked, tracked_by, unmoved
 
 from DeformationLib.catalogue import WEIGHTS, file_hash, find_bundle
-from LatentRegistrationLib.cine_cases import Cine
+from DeformationLib.cine_cases import Cine
 from LatentRegistrationLib.figures import COLOURS, new_figure
 from LatentRegistrationLib.probabilistic_model import ProbabilisticModel
 from LatentRegistrationLib.structures import CARDIAC_STRUCTURES
@@ -24,7 +24,6 @@ THESIS = {
     "elastix in time, slices": (83.7, 6.27, 0.15, 0.33),
     "no process, 2-D + t": (84.6, 6.24, 0.14, 0.15),
     "Gaussian process, 2-D + t": (85.2, 6.11, 0.10, 0.12),
-    "elastix in time, volumes": (79.2, 5.1, 0.15, 0.62),
     "Gaussian process, 3-D + t": (79.5, 5.4, 0.07, 0.09),
 }
 """Dice (%), 95 % Hausdorff distance (mm), spatial and temporal gradient (x 100, unit not told) of tables 5.1 and 5.2.
@@ -96,28 +95,23 @@ def print_tracking(table: Mapping[str, list[dict]]) -> None:
 
 def plot_tracking(table: Mapping[str, list[dict]], path: Path) -> None:
     """Overlap against change over time: one point per method, bars for the middle half of the patients."""
-    ours = [name for name in table if name.endswith("+ t")]
-    with new_figure(path, 8.0, 4.8) as figure:
+    with new_figure(path, 9.0, 4.8) as figure:
         axes = figure.add_subplot()
-        for name, rows in table.items():
-            if name == "unregistered":
-                continue
+        for number, (name, rows) in enumerate((name, rows) for name, rows in table.items() if name != "unregistered"):
             x, y = values(rows, "temporal_gradient"), 100 * values(rows, "dice")
-            colour = COLOURS[0] if name in ours else COLOURS[1] if name.endswith("slices") else COLOURS[2]
             axes.errorbar(
                 np.median(x),
                 np.median(y),
                 yerr=_spread(y),
                 xerr=_spread(x),
-                fmt="o",
-                color=colour,
+                fmt="o" if name.endswith("+ t") else "s",
+                color=COLOURS[number % len(COLOURS)],
                 elinewidth=0.7,
-                alpha=0.9,
+                label=name,
             )
-            axes.annotate(name, (np.median(x), np.median(y)), xytext=(6, 4), textcoords="offset points", fontsize=9)
-        axes.set_xlabel("temporal gradient (mm per frame)")
+        axes.set_xlabel("temporal gradient (mm per frame), median and middle half of the patients")
         axes.set_ylabel("Dice of five structures at end-systole (%)")
-        axes.margins(x=0.2)
+        axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
 
 
 def values(rows: Sequence[dict], name: str) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 from motion_completion import in_order, motion_of
 from motion_scores import labelled_ejection_fraction
 
-from LatentRegistrationLib.cine_cases import Cine
+from DeformationLib.cine_cases import Cine
 from LatentRegistrationLib.figures import COLOURS, new_figure
 from LatentRegistrationLib.structures import MYOCARDIUM, POOL
 from MotionModelLib.motion import Motion

@@ -12,12 +12,11 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from DeformationLib.errors import InputError
-from DeformationLib.geometry import Geometry
-from DeformationLib.image import Image
-from DeformationLib.image_io import read_labels_of
-
 from .case_files import SUFFIXES
+from .errors import InputError
+from .geometry import Geometry
+from .image import Image
+from .image_io import read_labels_of
 
 
 @dataclass(frozen=True)

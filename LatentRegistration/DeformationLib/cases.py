@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from DeformationLib.errors import InputError
-from DeformationLib.image import Image
-from DeformationLib.image_io import read_image, read_labels_of
-from DeformationLib.progress import Progress
-
 from .case_files import Case, find_cases, median_spacing, smallest_grid, split_cases
+from .errors import InputError
+from .image import Image
+from .image_io import read_image, read_labels_of
+from .pair_grid import PairGrid
 from .preprocessing import NetworkGrid, prepare, prepare_labels
+from .progress import Progress
 
 __all__ = ["Case", "CaseSet", "automatic_grid", "find_cases", "load_cases", "split_cases"]
 
@@ -85,21 +85,35 @@ def load_cases(
         grid = automatic_grid(images, spacing, factor)
     elif not grid.spacing:
         grid = NetworkGrid(grid.size, median_spacing([image.geometry for image in images]))
+    return prepare_cases(read, grid, skipped, progress.part(0.5, 1.0)), grid
+
+
+def prepare_cases(
+    read: Mapping[str, tuple[Image, Image | None]],
+    grid: NetworkGrid | PairGrid,
+    skipped: dict[str, str] | None = None,
+    progress: Progress | None = None,
+) -> CaseSet:
+    """Bring images and label maps to a network's grid; those that cannot be used join the ``skipped`` ones.
+
+    Raises `InputError` where fewer than two are left.
+    """
+    progress, skipped = progress or Progress(), skipped if skipped is not None else {}
     values = sorted({int(value) for _, labels in read.values() if labels for value in np.unique(labels.array)} - {0})
     prepared: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
     for number, (name, (image, labels)) in enumerate(read.items()):
-        progress.report(0.5 + 0.5 * number / len(read), f"Preparing {name}")
+        progress.report(number / len(read), f"Preparing {name}")
         try:
             prepared[name] = _prepare(image, labels, values, grid)
         except InputError as error:
             skipped[name] = str(error)
     if len(prepared) < 2:
-        reasons = "; ".join(skipped.values())
+        reasons = "; ".join(skipped.values()) or "there are no more files"
         raise InputError(
             f"Training needs at least two usable cases, but {len(prepared)} could be prepared ({reasons})."
         )
     intensities, indicators, masks = (torch.cat(parts) for parts in zip(*prepared.values(), strict=True))
-    return CaseSet(list(prepared), intensities, indicators, masks, values, skipped), grid
+    return CaseSet(list(prepared), intensities, indicators, masks, values, skipped)
 
 
 def _read(case: Case, need_labels: bool) -> tuple[Image, Image | None]:
@@ -111,7 +125,9 @@ def _read(case: Case, need_labels: bool) -> tuple[Image, Image | None]:
     return image, read_labels_of(case.labels, image, case.image)
 
 
-def _prepare(image: Image, labels: Image | None, values: list[int], grid: NetworkGrid) -> tuple[Tensor, Tensor, Tensor]:
+def _prepare(
+    image: Image, labels: Image | None, values: list[int], grid: NetworkGrid | PairGrid
+) -> tuple[Tensor, Tensor, Tensor]:
     seen = prepare(image, grid)
     if labels is None:
         indicators = torch.zeros(1, len(values), *grid.size)
@@ -125,3 +141,13 @@ def _prepare(image: Image, labels: Image | None, values: list[int], grid: Networ
 def automatic_grid(images: Sequence[Image], spacing: float = 0.0, factor: int = 16) -> NetworkGrid:
     """The smallest grid of multiples of ``factor`` that holds every image, at the median of their spacings."""
     return NetworkGrid(*smallest_grid([image.geometry for image in images], spacing, factor))
+
+
+def label_dice(fixed: Tensor, moving: Tensor) -> list[float]:
+    """Dice of each label once the indicators ``(L, *grid)`` are label maps; nan for one that neither image has."""
+    a, b = (torch.cat([1.0 - part.sum(0, keepdim=True), part]).argmax(0) for part in (fixed, moving))
+    scores = []
+    for label in range(1, len(fixed) + 1):
+        total = int((a == label).sum() + (b == label).sum())
+        scores.append(2 * int(((a == label) & (b == label)).sum()) / total if total else float("nan"))
+    return scores

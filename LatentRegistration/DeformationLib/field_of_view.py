@@ -10,12 +10,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from DeformationLib.alignment import InitialAlignment, matching_boxes, moved, one_mask_for_both
-from DeformationLib.geometry import Geometry
-from DeformationLib.image import Image
-from DeformationLib.masks import mask_box
-
+from .alignment import InitialAlignment, matching_boxes, moved, one_mask_for_both
+from .fields import inverse_error, resize_field
+from .geometry import Geometry
+from .image import Image
+from .masks import mask_box
+from .network_field import network_field_to_physical
+from .pair_grid import PairGrid
 from .preprocessing import NetworkGrid
+from .progress import Progress
 
 
 def place_grids(
@@ -90,3 +93,44 @@ def grown(grid: Geometry, margin: int, dimension: int) -> Geometry:
     """A network's grid with ``margin`` more voxels on every side; a slice grows in its plane."""
     extra = np.array([margin, margin, margin if dimension == 3 else 0])
     return Geometry(tuple(grid.size + 2 * extra), grid.spacing, tuple(grid.index_to_physical(-extra)), grid.direction)
+
+
+def field_on_image(
+    grid: PairGrid | NetworkGrid,
+    field: Tensor,
+    start: Geometry,
+    end: Geometry,
+    image: Geometry,
+    progress: Progress | None = None,
+) -> Image:
+    """A displacement on a network's grid, or from `faded`, as millimetres on an image's.
+
+    Where the image reaches beyond the network's grid, the displacement fades out to what the grids' places alone say.
+
+    Args:
+        grid: the network's.
+        field: ``(1, D, *size)`` in voxels of that grid, larger by a margin on every side if it was faded.
+        start: where the grid lies over the image that the displacement starts from.
+        end: where it lies over the other image.
+        image: grid of the result.
+        progress: reports and cancels.
+    """
+    if tuple(field.shape[2:]) == grid.size and reaches_beyond(image, start):
+        field = faded(field, fading_margin(field))
+    margin = (field.shape[2] - grid.size[0]) // 2
+    places = (grown(place, margin, grid.dimension) for place in (start, end))
+    return network_field_to_physical(grid.volume_field(field), *places, image, progress)
+
+
+def inverse_warnings(displacement: Tensor, inverse: Tensor, margin: int) -> list[str]:
+    """A sentence where the inverse misses by more than half a voxel at more than one voxel in a hundred.
+
+    The outermost ``margin`` voxels, beyond what the network sees, do not count.
+    """
+    half = tuple(length // 2 for length in displacement.shape[2:])
+    error = inverse_error(resize_field(displacement, half), resize_field(inverse, half))
+    seen = tuple(slice(margin // 2, length - margin // 2) for length in half)
+    share = float((error[0][seen] > 0.25).float().mean())  # in voxels twice as large
+    if share <= 0.01:
+        return []
+    return [f"The inverse is inexact in {100 * share:.0f} % of the voxels, because the deformation folds there."]

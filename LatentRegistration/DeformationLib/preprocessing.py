@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from DeformationLib.errors import InputError
-from DeformationLib.geometry import Geometry, network_geometry
-from DeformationLib.image import Image, check_dimensions, check_intensities, inside_mask, resample
-from DeformationLib.progress import Progress
+from .errors import InputError
+from .geometry import Geometry, network_geometry
+from .image import Image, check_dimensions, check_intensities, inside_mask, resample
+from .progress import Progress
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,13 @@ from typing import get_args
 import numpy as np
 import torch
 
-from DeformationLib.alignment import Alignment, InitialAlignment, initial_alignment
-from DeformationLib.image import Image, check_dimensions, check_intensities
-from DeformationLib.masks import mask_on_grid
-from DeformationLib.progress import Progress, Stopwatch
-
+from .alignment import Alignment, InitialAlignment, initial_alignment
 from .field_of_view import place_grids
+from .image import Image, check_dimensions, check_intensities
+from .masks import mask_on_grid
 from .pair_grid import PairGrid
 from .preprocessing import NetworkGrid, NetworkInput, prepare
+from .progress import Progress, Stopwatch
 
 
 @dataclass(frozen=True)

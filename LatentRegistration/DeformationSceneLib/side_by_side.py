@@ -1,4 +1,4 @@
-"""Two motions beside each other in two slice views of the module's own layout."""
+"""Two motions beside each other in two slice views of a layout of its own."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from DeformationLib.errors import InputError
-from DeformationLib.geometry import Geometry
+from .errors import InputError
+from .geometry import Geometry
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from DeformationLib.errors import InputError
-from DeformationLib.geometry import Geometry
-from DeformationLib.progress import Progress
+from .errors import InputError
+from .geometry import Geometry
+from .progress import Progress
 
 SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".hdr", ".png", ".tif", ".tiff")
 
@@ -127,6 +127,14 @@ def _read_split(path: Path, names: Sequence[str]) -> tuple[list[int], list[int]]
     if unknown:
         raise InputError(f"The split file {path} names cases that are not there: {', '.join(unknown[:5])}.")
     return [names.index(name) for name in held_out], [names.index(name) for name in chosen]
+
+
+def validation_pairs(count: int) -> list[tuple[int, int]]:
+    """Pairs of different cases: each is fixed twice, with the next case and with the one seven further as moving."""
+    if count < 2:
+        return []
+    steps = sorted({1, 7 % count} - {0})
+    return [(index, (index + step) % count) for step in steps for index in range(count)]
 
 
 def suggested_rule(count: int) -> str:

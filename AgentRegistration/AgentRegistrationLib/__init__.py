@@ -1,0 +1,1 @@
+"""Registration by an agent that walks in the space of a statistical deformation model (Krebs chapter 3)."""

@@ -1,0 +1,121 @@
+"""The network that tells an agent what each action is worth: two streams, one for each image (Krebs 3.2.1 and 3.3)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from DeformationLib.errors import InputError
+
+_CONVOLUTION = {2: nn.Conv2d, 3: nn.Conv3d}
+_NORMALISATION = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+_POOLING = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
+
+
+@dataclass(frozen=True)
+class AgentNetworkConfiguration:
+    """Shape of the network.
+
+    Attributes:
+        size: of the grid, (k, j, i) or (j, i).
+        actions: two per parameter.
+        widths: channels of each stream's convolutions; all but the last are followed by max-pooling.
+        dense: units of the fully connected layers before the last.
+        stride: of the first convolution: 2 makes it eight times cheaper in 3-D.
+        dropout: share of the streams' features that are left out in training.
+        members: networks whose Q-values are averaged.
+    """
+
+    size: tuple[int, ...]
+    actions: int
+    widths: tuple[int, ...] = (32, 64, 64)
+    dense: tuple[int, ...] = (128, 128, 64)
+    stride: int = 2
+    dropout: float = 0.0
+    members: int = 1
+
+    def __post_init__(self) -> None:
+        if len(self.size) not in (2, 3):
+            raise InputError(f"An agent sees slices or volumes, not {len(self.size)} dimensions.")
+        if min((self.actions, self.stride, self.members, *self.widths, *self.dense), default=0) < 1:
+            raise InputError("The numbers of actions, channels, units and networks must be positive.")
+        if min(self.coarse_size) < 1:
+            raise InputError(
+                f"A grid of {self.size} is too small for {len(self.widths)} convolutions: choose a finer spacing."
+            )
+
+    @property
+    def coarse_size(self) -> tuple[int, ...]:
+        """Size of a stream's last feature maps."""
+        size = [(length + self.stride - 1) // self.stride for length in self.size]
+        return tuple(length // 2 ** (len(self.widths) - 1) for length in size)
+
+    @property
+    def features(self) -> int:
+        """Numbers that each stream makes of an image."""
+        return self.widths[-1] * math.prod(self.coarse_size)
+
+
+class ImageStream(nn.Sequential):
+    """Convolutions with batch normalisation and ReLU, max-pooling between them; gives ``(batch, features)``."""
+
+    def __init__(self, configuration: AgentNetworkConfiguration) -> None:
+        dimension = len(configuration.size)
+        layers: list[nn.Module] = []
+        channels = 1
+        for level, width in enumerate(configuration.widths):
+            if level:
+                layers.append(_POOLING[dimension](2))
+            stride = configuration.stride if level == 0 else 1
+            convolution = _CONVOLUTION[dimension](channels, width, 3, stride, 1, padding_mode="replicate", bias=False)
+            layers += [convolution, _NORMALISATION[dimension](width), nn.ReLU()]
+            channels = width
+        super().__init__(*layers, nn.Flatten(), nn.Dropout(configuration.dropout))
+
+
+class DualStreamNetwork(nn.Module):
+    """Q-values of all actions from the fixed image and the moving image warped so far."""
+
+    def __init__(self, configuration: AgentNetworkConfiguration) -> None:
+        super().__init__()
+        self.fixed, self.moving = ImageStream(configuration), ImageStream(configuration)
+        layers: list[nn.Module] = []
+        units = 2 * configuration.features
+        for width in configuration.dense:
+            layers += [nn.Linear(units, width, bias=False), nn.BatchNorm1d(width), nn.ReLU()]
+            units = width
+        self.head = nn.Sequential(*layers, nn.Linear(units, configuration.actions))
+
+    def forward(self, fixed_features: Tensor, moving: Tensor) -> Tensor:
+        """Q-values ``(batch, actions)`` from features of fixed images and from moving images ``(batch, 1, *size)``."""
+        return self.head(torch.cat([fixed_features, self.moving(moving)], dim=1))
+
+
+class AgentNetwork(nn.Module):
+    """One dual-stream network, or the mean of several (an ensemble).
+
+    Args:
+        configuration: of each member.
+        scale: of the rewards, the mean step: members predict rewards in units of it.
+    """
+
+    def __init__(self, configuration: AgentNetworkConfiguration, scale: float = 1.0) -> None:
+        super().__init__()
+        self.configuration = configuration
+        self.members = nn.ModuleList(DualStreamNetwork(configuration) for _ in range(configuration.members))
+        self.register_buffer("scale", torch.tensor(float(scale)))
+
+    def encode_fixed(self, fixed: Tensor) -> Tensor:
+        """What all steps of a walk need of the fixed images ``(batch, 1, *size)``: ``(batch, members, features)``."""
+        return torch.stack([member.fixed(fixed) for member in self.members], dim=1)
+
+    def member_values(self, encoded: Tensor, moving: Tensor) -> Tensor:
+        """What each member predicts, ``(batch, members, actions)``, in units of the scale."""
+        return torch.stack([member(encoded[:, n], moving) for n, member in enumerate(self.members)], dim=1)
+
+    def forward(self, encoded: Tensor, moving: Tensor) -> Tensor:
+        """Q-values ``(batch, actions)`` in the rewards' units, from `encode_fixed` and moving images."""
+        return self.scale * self.member_values(encoded, moving).mean(dim=1)

@@ -1,0 +1,246 @@
+"""One training run of an agent: subjects, their deformations, the model of these, pairs made online, the bundle."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from DeformationLib.augmentation import Augmentation, change_intensity
+from DeformationLib.case_files import find_cases, summarize_cases, validation_pairs
+from DeformationLib.cases import CaseSet
+from DeformationLib.cine_cases import find_cine_cases
+from DeformationLib.errors import InputError
+from DeformationLib.model_training import ModelRequest, ModelTraining, plain
+from DeformationLib.pair_grid import Frame, PairGrid
+from DeformationLib.progress import Progress
+from DeformationLib.training import Trainer, TrainingOptions, TrainingState
+
+from .agent_cases import HEART_GRID, chosen_cases, load_heart_slices, load_volumes
+from .agent_model import agent_space
+from .agent_network import AgentNetwork, AgentNetworkConfiguration
+from .agent_objective import AgentObjective, draw_states, with_rigid_motions
+from .agent_pairs import PairGenerator
+from .agent_validation import validate_agent
+from .agent_walk import Agent, walk_options
+from .bspline_field import ControlLattice
+from .deformation_model import StatisticalDeformationModel
+from .ground_truth import GuidedRegistration, choose_pairs, ground_truth
+from .template import AnatomyTemplate, aligned_cases
+
+_INTENSITIES = Augmentation(0, 0, 0, 0, 12, 0, gamma=0.2, bias=0.15, noise=0.02)
+
+
+@dataclass(frozen=True)
+class AgentRequest(ModelRequest):
+    """All that a user decides about a training run of an agent; see `ModelRequest` for the rest.
+
+    Attributes:
+        images: folder of images, with ``labels`` a folder of their label maps; or, without ``labels``, a folder or table of
+            cine series, whose middle slices at end-diastole are taken (see `cine_cases.find_cine_cases`).
+        spacings: of the grid along its axes, mm; empty for ``spacing`` along all.
+        frame: whether the grid's axes are the body's or the images', see `PairGrid`.
+        augmentation: of intensities alone: deformations come from the deformation model.
+        modes: of the deformation model; two actions each.
+        control_spacing: distance of control points, voxels.
+        pairs: of training subjects that are registered for the deformation model.
+        registration: how they are.
+        workers: processes that register them.
+        deformations: folder in which they are kept, for other runs too; by default in the output folder.
+        step: of an action, as a share of a mode's mean amplitude.
+        rigid_translation, rigid_rotation: standard deviations of rigid motions among the actions, voxels and degrees; 0 for
+            none.
+        widths, dense, stride, dropout, members: of the network, see `AgentNetworkConfiguration`.
+        batches: of ``options.group_size`` pairs in an epoch.
+        decay, decay_batches: factor of the learning rate after so many batches.
+        validation_pairs, validation_steps: how many pairs of validation cases are registered, and in how many steps.
+    """
+
+    spacings: tuple[float, ...] = ()
+    frame: Frame = "patient"
+    augmentation: Augmentation = _INTENSITIES
+    options: TrainingOptions = field(default_factory=lambda: TrainingOptions(group_size=30, weight_decay=0.0))
+    modes: int = 25
+    control_spacing: float = 8.0
+    pairs: int = 500
+    registration: GuidedRegistration = field(default_factory=GuidedRegistration)
+    workers: int = 1
+    deformations: Path | None = None
+    step: float = 0.25
+    rigid_translation: float = 0.0
+    rigid_rotation: float = 0.0
+    widths: tuple[int, ...] = (32, 64, 64)
+    dense: tuple[int, ...] = (128, 128, 64)
+    stride: int = 2
+    dropout: float = 0.0
+    members: int = 1
+    batches: int = 200
+    decay: float = 0.8
+    decay_batches: int = 10_000
+    validation_pairs: int = 18
+    validation_steps: int = 100
+
+    @property
+    def actions(self) -> dict[str, float]:
+        """What `agent_model.agent_space` makes actions of."""
+        return {"step": self.step, "translation": self.rigid_translation, "rotation": self.rigid_rotation}
+
+
+class AgentTraining(ModelTraining):
+    """Loads the data of a request, trains, writes logs while it goes, and a bundle at the end.
+
+    >>> run = AgentTraining(AgentRequest(Path("images"), Path("output"), labels=Path("labels"), grid=(48, 64, 48)))
+    >>> run.train()
+    """
+
+    program = "AgentRegistrationTrain"
+    request: AgentRequest
+    data: CaseSet
+    grid: PairGrid
+
+    def _load(self) -> tuple[CaseSet, PairGrid]:
+        request, progress = self.request, self.progress.part(0.0, 0.02)
+        if request.labels is None:
+            self._cases = find_cine_cases(request.images)
+            grid = self._grid(HEART_GRID)
+            return load_heart_slices(request.images, grid, progress), grid
+        self._cases = find_cases(request.images, request.labels)
+        if request.grid and (request.spacing or request.spacings):
+            grid = self._grid(None)
+        else:
+            # Two poolings and a stride.
+            found = summarize_cases(
+                request.images, request.labels, rule="none", spacing=request.spacing, factor=8, progress=progress
+            )
+            grid = self._grid(PairGrid(found.size, (found.spacing,) * len(found.size), request.frame))
+        return load_volumes(request.images, request.labels, grid, progress), grid
+
+    def _grid(self, usual: PairGrid | None) -> PairGrid:
+        """The grid that was asked for, and the usual one's numbers for what was left open."""
+        request = self.request
+        size = request.grid or usual.size
+        spacing = request.spacings or ((request.spacing,) * len(size) if request.spacing else usual.spacing)
+        return PairGrid(tuple(size), tuple(spacing), request.frame if request.labels else "image")
+
+    def _build_objective(self) -> AgentObjective:
+        request, progress = self.request, self.progress.part(0.02, 0.1)
+        if not self.data.label_values:
+            raise InputError("The label maps are empty: an agent learns from pairs whose structures are marked.")
+        training = chosen_cases(self.data, self.training)
+        self.template = AnatomyTemplate.of_cases(training)
+        self.data, _ = aligned_cases(self.data, self.template, progress.part(0.0, 0.1))
+        training = chosen_cases(self.data, self.training)
+        self.deformation = self._fit(training, progress.part(0.1, 1.0))
+        self.space = agent_space(self.deformation, request.actions).to(request.options.device)
+        configuration = AgentNetworkConfiguration(
+            self.grid.size,
+            2 * len(self.space),
+            request.widths,
+            request.dense,
+            request.stride,
+            request.dropout,
+            request.members,
+        )
+        return AgentObjective(AgentNetwork(configuration, float(self.space.steps.mean())))
+
+    def _fit(self, training: CaseSet, progress: Progress) -> StatisticalDeformationModel:
+        """The deformation model of the training cases, and the generator of pairs."""
+        request = self.request
+        lattice = ControlLattice.with_spacing(self.grid.size, request.control_spacing)
+        most = len(training) * (len(training) - 1)
+        if request.modes > min(request.pairs, most):
+            raise InputError(
+                f"{request.modes} modes of deformation need as many pairs of subjects, but there are "
+                f"{min(request.pairs, most)} ({len(training)} training subjects): ask for fewer modes (--modes), or train "
+                "on more subjects and pairs."
+            )
+        pairs = choose_pairs(len(training), request.pairs, request.options.seed)
+        folder = request.deformations or self.folder / "deformations"
+        controls = ground_truth(training, pairs, lattice, folder, request.registration, request.workers, progress)
+        model = StatisticalDeformationModel.fit(controls, lattice, request.modes)
+        self.explained = float(model.explained.sum())
+        self.pairs = PairGenerator(training, pairs, controls, model)
+        return model
+
+    def _build_trainer(self) -> Trainer:
+        request = self.request
+
+        def optimizer(parameters):
+            return torch.optim.RMSprop(
+                parameters, lr=request.options.learning_rate, weight_decay=request.options.weight_decay
+            )
+
+        def rate(step: int, steps: int) -> float:
+            rise = min(1.0, (step + 1) / max(request.options.warmup, 1))
+            return rise * request.decay ** (step // request.decay_batches)
+
+        return Trainer(
+            self.objective,
+            self._group_loss,
+            self.validate,
+            request.batches * request.options.group_size,
+            request.options,
+            self._configuration(),
+            self.folder,
+            optimizer=optimizer,
+            rate=rate,
+        )
+
+    def _configuration(self) -> dict:
+        names = ("modes", "control_spacing", "pairs", "registration", "step", "rigid_translation", "rigid_rotation",
+                 "widths", "dense", "stride", "dropout", "members", "batches", "decay", "decay_batches")  # fmt: skip
+        request = plain(asdict(self.request))
+        return super()._configuration() | {name: request[name] for name in names}
+
+    def _group_loss(self, objective: AgentObjective, indices: list[int], generator: torch.Generator):
+        fixed, warped, states, target = self.draw(len(indices), generator)
+        return objective(fixed, warped, states, target, self.space.steps)
+
+    @torch.no_grad()
+    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Random states: fixed images, moving images warped so far, parameters, and those that would be right."""
+        device, settings = self.request.options.device, self.request.augmentation
+        with torch.autocast(torch.device(device).type, enabled=False):
+            pairs = self.pairs.draw(count, generator)
+            fixed = change_intensity(pairs.fixed.float().cpu(), settings, generator).to(device)
+            moving = change_intensity(pairs.moving.float().cpu(), settings, generator).to(device)
+            moving, target = with_rigid_motions(self.space, moving, pairs.theta.float().to(device), generator)
+            states = draw_states(target.cpu(), self.space.steps.cpu(), generator).to(device)
+            return fixed, self.space.warp(moving, self.space.sampling(states)), states, target
+
+    def validate(self, objective: AgentObjective) -> dict[str, float]:
+        """Scores of greedy walks between validation cases, see `validate_agent`."""
+        request, device = self.request, self.request.options.device
+        agent = Agent(objective.eval().network, self.space)
+        pairs = validation_pairs(len(self.validation))[: request.validation_pairs]
+        chosen = [(self.validation[fixed], self.validation[moving]) for fixed, moving in pairs]
+        options = walk_options(greedy=True, steps=request.validation_steps)
+        return validate_agent(agent, self.data, chosen, options, device)
+
+    def _validated(self) -> int:
+        return len(validation_pairs(len(self.validation))[: self.request.validation_pairs])
+
+    def _further_parts(self, weights: dict[str, Tensor], progress: Progress) -> dict[str, dict[str, Tensor]]:
+        return {"deformation": self.deformation.state(), "template": self.template.state()}
+
+    def _model_entry(self) -> dict[str, Any]:
+        configuration = plain(asdict(self.objective.network.configuration))
+        return {"class": "AgentNetwork", "configuration": configuration, "actions": self.request.actions}
+
+    def _card(self, state: TrainingState) -> dict:
+        card = super()._card(state)
+        card["grid"] |= {"spacing_mm": list(self.grid.spacing), "frame": self.grid.frame}
+        card["training"]["pairs"] = "drawn online, half of one subject deformed twice, half of two subjects"
+        card["training"]["deformations"] = {
+            "modes": self.deformation.count,
+            "explained_variance": round(self.explained, 4),
+            "registered_pairs": min(self.request.pairs, len(self.training) * (len(self.training) - 1)),
+            "control_point_spacing_mm": [
+                round(points * step, 3)
+                for points, step in zip(self.deformation.lattice.spacing, self.grid.spacing, strict=True)
+            ],
+        }
+        return card
