@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Motion", "MotionMatrix"]
 
 _CACHE = 256 * 2**20  # bytes of displacements that are kept: all of a small series, one sense of a large one
+_TOGETHER = 2**19  # points whose displacements are integrated at once: many small fields cost hardly more than one
 
 
 @dataclass(eq=False, repr=False)
@@ -111,6 +112,7 @@ class Motion:
         self._field_grid = PairGrid(coarse, spacing, self.grid.frame)
         self._field_place = self.place.coarser([*factors[::-1], 1][:3])
         self._cache: OrderedDict[tuple[int, float], Image] = OrderedDict()
+        self._integrated: dict[float, tuple[range, Flow, Tensor]] = {}
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -161,7 +163,7 @@ class Motion:
     @torch.no_grad()
     def velocity(self, frame: int, progress: Progress | None = None) -> Image:
         """The stationary velocity whose exponential is ``displacement(frame)``, in the same units."""
-        flow = self._flow(frame)
+        flow = self._flow(range(self._checked(frame), frame + 1))
         return self._physical(flow, flow.velocity, progress)
 
     def warp(
@@ -334,16 +336,32 @@ class Motion:
         if key[0] == self.reference_index:
             result = self.reference.with_array(np.zeros((*self.reference.array.shape[:3], 3), dtype=np.float32))
         else:
-            flow = self._flow(frame)
-            result = self._physical(flow, flow.exponential(sense), progress)
+            result = self._physical(*self._exponential_on_grid(frame, sense), progress)
         with self._lock:
             self._cache[key] = result
             while len(self._cache) * result.array.nbytes > _CACHE and len(self._cache) > 2:
                 self._cache.popitem(last=False)
         return result
 
-    def _flow(self, frame: int) -> Flow:
-        velocity = self.velocities[self._checked(frame)].float()
+    def _exponential_on_grid(self, frame: int, sense: float) -> tuple[Flow, Tensor]:
+        """A displacement on the velocities' grid; its neighbours' are computed with it and kept for their turn."""
+        slices, size = self.velocities.shape[1], self.velocities.shape[3:]
+        count = max(1, _TOGETHER // (slices * int(np.prod(size))))
+        with self._lock:
+            kept = self._integrated.get(sense)
+        if kept is None or frame not in kept[0]:
+            start = frame - frame % count
+            frames = range(start, min(start + count, len(self)))
+            flow = self._flow(frames)
+            kept = frames, flow, flow.exponential(sense).unflatten(0, (len(frames), slices))
+            with self._lock:
+                self._integrated[sense] = kept
+        frames, flow, displacements = kept
+        return flow, displacements[frame - frames.start]
+
+    def _flow(self, frames: range) -> Flow:
+        """Of some frames, all their slices one after the other."""
+        velocity = self.velocities[frames.start : frames.stop].flatten(0, 1).float()
         if self._fades:
             return Flow.fading_out(self._field_grid, velocity)
         return Flow(self._field_grid, velocity, (0,) * self.grid.dimension)

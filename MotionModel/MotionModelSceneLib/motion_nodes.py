@@ -13,7 +13,7 @@ from DeformationLib.errors import InputError
 from DeformationLib.geometry import Geometry
 from DeformationLib.image import Image, resample
 from DeformationLib.progress import Progress
-from DeformationSceneLib.placement import place_beside, unique_name
+from DeformationSceneLib.placement import place_beside, remove_node, unique_name
 from DeformationSceneLib.segmentations import update_segmentation
 from DeformationSceneLib.sequences import SequenceIndex, SequenceRecording
 from DeformationSceneLib.structure_parts import add_layers, read_layers
@@ -189,27 +189,11 @@ def replace_motion(old: MotionNodes, new: MotionNodes) -> None:
             old.browser.RemoveSynchronizedSequenceNode(sequence.GetID())
         for kind, one in (("proxy", node), ("sequence", sequence)):
             freed[key, kind] = one.GetName()
-            _remove(one)
+            remove_node(one)
     for key, node in new.proxies().items():
         for kind, one in (("proxy", node), ("sequence", new.sequences[key])):
             if (key, kind) in freed:
                 one.SetName(unique_name(one.GetScene(), freed[key, kind]))
-
-
-def _remove(node) -> None:
-    """Remove a node with its display and storage nodes, which would stay behind."""
-    scene = node.GetScene()
-    if scene is None:
-        return
-    own = [node]
-    if node.IsA("vtkMRMLDisplayableNode"):
-        own += [node.GetNthDisplayNode(number) for number in range(node.GetNumberOfDisplayNodes())]
-    # Every display of a transform has colours of its own.
-    own += [one.GetColorNode() for one in own if one is not None and one.IsA("vtkMRMLTransformDisplayNode")]
-    own += [node.GetNthStorageNode(number) for number in range(node.GetNumberOfStorageNodes())]
-    for one in own:
-        if one is not None and scene.IsNodePresent(one):
-            scene.RemoveNode(one)
 
 
 def _add_proxies(scene, frames: MotionFrames, name: str, volumeNode, structureNode, beside) -> MotionNodes:
