@@ -2,7 +2,7 @@
 # make test   sets up, checks the style, runs all tests
 PYTHON ?= python3
 VENV := .venv
-PACKAGES := $(CURDIR):$(CURDIR)/LatentRegistration:$(CURDIR)/MotionModel:$(CURDIR)/RiskPrediction
+PACKAGES := $(CURDIR):$(CURDIR)/LatentRegistration:$(CURDIR)/MotionModel:$(CURDIR)/RiskPrediction:$(CURDIR)/AgentRegistration
 RUN := PYTHONPATH=$(PACKAGES) OMP_NUM_THREADS=2 $(VENV)/bin/python
 DATA ?=
 TRAINING := training

@@ -163,8 +163,8 @@ def test_series_of_different_lengths_play_at_the_same_share_of_the_cycle(scene):
 def test_a_picture_has_a_window_of_its_own(motion_panel, scene):
     import numpy as np
 
-    from DeformationSceneLib.pictures import add_picture
     from DeformationSceneLib.picture_window import PictureWindow
+    from DeformationSceneLib.pictures import add_picture
 
     picture = np.zeros((30, 40, 3), np.uint8)
     picture[:5] = 255, 0, 0  # red on top

@@ -14,7 +14,7 @@ from DeformationSceneLib.sequence_reading import find_series, read_frames
 from DeformationSceneLib.tables import add_table
 from RiskPredictionSceneLib.logic import MOTION_MODEL, RiskPredictionLogic
 from Testing.motion_fixtures import HEART, OTHER, add_cine, add_heart
-from Testing.panel_steps import scene_ids
+from Testing.panel_steps import SECONDS, scene_ids
 from Testing.risk_scene_fixtures import (
     LATENT,
     MOTION,
@@ -48,6 +48,7 @@ def logic(application, models, monkeypatch):
 def small(scene, tmp_path):
     """The table node of a small cohort, and the file of its fingerprints."""
     columns, fingerprints = cohort_columns()
+    del columns["pressure"]
     return add_cohort(scene, columns), write_fingerprints(tmp_path / "fingerprints.npz", fingerprints)
 
 
@@ -281,6 +282,32 @@ def test_cancelled_work_leaves_the_scene_as_it_was(scene, logic, cine_cohort, sm
     assert "never" not in logic.modelNames()
 
 
+def test_work_beside_the_window_is_cancelled_at_once(scene, logic, cine_cohort):
+    from DeformationSceneLib.background import BackgroundJob
+
+    work, told = logic.prepareExtraction(cine_cohort, MOTION), []
+    before = scene_ids(scene)
+    job = BackgroundJob(work.compute, onDone=told.append, onFailed=told.append, onCancelled=lambda: told.append("stop"))
+    job.start()
+    job.cancel()
+    assert told == ["stop"]
+    assert job.wait(5.0)
+    assert scene_ids(scene) == before
+
+
+def test_work_is_done_in_a_thread(scene, logic, cine_cohort):
+    from DeformationSceneLib.background import BackgroundJob
+
+    work, finished, failed = logic.prepareExtraction(cine_cohort, MOTION), [], []
+    job = BackgroundJob(work.compute, lambda _nothing: finished.append(logic.finish(work)), failed.append)
+    before = scene_ids(scene)
+    job.start()
+    assert job.wait(SECONDS)
+    assert failed == []
+    assert len(finished[0].extraction.fingerprints) == 3
+    assert scene_ids(scene) - before == {finished[0].failures.GetID()}
+
+
 def test_work_on_a_deleted_table_adds_nothing(scene, logic, cine_cohort):
     work = logic.prepareExtraction(cine_cohort, MOTION)
     work.compute(Progress())
@@ -310,11 +337,12 @@ def test_the_table_has_the_numbers_of_the_backend(logic, small):
     found = [float(text) for text in column(nodes.table, "Hazard ratio upper")]
     np.testing.assert_allclose(found, [row.ratio.upper for row in expected.rows], rtol=1e-5)
     assert set(column(nodes.table, "Outcomes")) == {"simulated"}
+    assert column(nodes.clinical, "Variable") == ["age"]
+
+
+def test_clinical_variables_alone_are_evaluated(scene, logic):
+    nodes = logic.evaluateCohort(add_cohort(scene, cohort_columns()[0]), **FAST)
     assert column(nodes.clinical, "Variable") == ["age", "pressure"]
-
-
-def test_clinical_variables_alone_are_evaluated(logic, small):
-    nodes = logic.evaluateCohort(small[0], **FAST)
     assert nodes.predictors[:3] == ["age", "pressure", "Best clinical variables"]
     assert nodes.predictor == "Best clinical variables"
 
@@ -324,7 +352,7 @@ def test_cases_without_fingerprint_are_left_out(scene, logic, small):
     from RiskPredictionSceneLib.cohort_extraction import ExtractionNodes
 
     columns, fingerprints = cohort_columns()
-    del fingerprints["case05"]
+    del fingerprints["case05"], columns["pressure"]
     extracted = ExtractionNodes(Extraction(fingerprints, [], MOTION), cohort="Cohort", motionModel=MOTION)
     nodes = logic.evaluateCohort(small[0], extracted, **FAST)
     assert len(nodes.evaluation.cohort) == len(columns["case"]) - 1

@@ -245,7 +245,7 @@ def test_the_gauge_counts_the_training_cases(patient):
     assert drawn(series["Training cases"])[1].sum() == patient.trained.cohort["cases"]
     assert set(drawn(series["Patient"])[0]) == {patient.prediction.log_hazard}
     np.testing.assert_allclose(drawn(series["Patient, 95 %"])[0], patient.prediction.interval)
-    assert f"above {patient.prediction.percentile:.0f} %" in patient.gauge.GetTitle()
+    assert f"Above {patient.prediction.percentile:.0f} %" in patient.gauge.GetTitle()
 
 
 def test_drivers_are_shown_by_time_and_by_dimension(patient):
@@ -310,7 +310,7 @@ def test_a_prediction_that_cannot_be_shown_leaves_the_scene_as_it_was(scene, mod
 @pytest.fixture
 def moved(models, patient):
     """The patient's own motion, and those of higher and of lower risk."""
-    return models.simulateRiskMotion(patient, 0.3, 4)
+    return models.simulateRiskMotion(patient, 0.3, frames=4)
 
 
 def test_risk_motions_are_played_by_one_browser(moved):
@@ -342,13 +342,23 @@ def test_risk_motions_that_cannot_be_shown_leave_the_scene_as_it_was(scene, mode
     def fail(*_arguments):
         raise RuntimeError("no table")
 
-    work = models.prepareRiskMotion(patient, 0.3, 3)
+    work = models.prepareRiskMotion(patient, 0.3, frames=3)
     work.compute(Progress())
     monkeypatch.setattr(risk_motion_nodes, "colour_table", fail)
     before = scene_ids(scene)
     with pytest.raises(RuntimeError):
         models.finish(work)
     assert scene_ids(scene) == before
+
+
+def test_risk_motions_replace_earlier_ones(scene, models, patient):
+    first = models.simulateRiskMotion(patient, 0.3, frames=3)
+    name, count = first.own.GetName(), len(scene_ids(scene))
+    second = models.simulateRiskMotion(patient, 0.3, frames=3, replace=first)
+    assert len(scene_ids(scene)) == count
+    assert first.browser.GetScene() is None
+    assert [one.GetScene() is scene for one in second.sequences] == [True] * 3
+    assert name in second.own.GetName()
 
 
 def test_risk_motions_need_a_prediction(models):

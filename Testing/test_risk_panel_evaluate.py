@@ -48,7 +48,7 @@ def test_predictors_are_compared_on_the_same_folds(risk_panel, files):
     assert "True risk of the simulation (ceiling)" in shown
     assert ui.evaluateTable.item(0, 1).text() == str(nodes.evaluation.rows[0].concordance)
     assert "outcomes simulated. 2 folds." in ui.evaluateResultLabel.text
-    assert texts(ui.evaluateChartComboBox)[:3] == ["Predictors", "Survival of low and high risk", "Numbers at risk"]
+    assert texts(ui.evaluateChartComboBox)[:3] == ["Predictors", "Survival of risk groups", "Numbers at risk"]
     assert not ui.openReportButton.enabled
     assert "report folder" in ui.openReportButton.toolTip
 

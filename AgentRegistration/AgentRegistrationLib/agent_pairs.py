@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from DeformationLib.cases import CaseSet
 from DeformationLib.errors import InputError
@@ -21,6 +22,8 @@ from DeformationLib.fields import compose, inverse_error, warp
 
 from .bspline_field import BSplineField
 from .deformation_model import StatisticalDeformationModel
+
+_ELSEWHERE = 0.02  # weight of a voxel far from all structures
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class PairGenerator:
         self.model, self.inter_share, self.strength, self.bound = model, inter_share, strength, bound
         self._cases, self._pairs = cases, list(pairs)
         self._controls = torch.as_tensor(np.asarray(controls), dtype=torch.float32)
-        self._field, self._coarse = BSplineField(model.lattice), _CoarseField(model)
+        self._field, self._coarse = BSplineField(model.lattice), _CoarseField(model, structure_region(cases))
 
     def draw(self, count: int, generator: torch.Generator) -> AgentPairs:
         """Random pairs, each of different subjects with probability ``inter_share``."""
@@ -133,18 +136,26 @@ class PairGenerator:
 
 
 class _CoarseField:
-    """Compositions on every other voxel: the fields are smooth, and it costs an eighth in 3-D."""
+    """Compositions on every other voxel: the fields are smooth, and it costs an eighth in 3-D.
 
-    def __init__(self, model: StatisticalDeformationModel, stride: int = 2) -> None:
+    The amplitudes are those whose displacement is nearest to the composed one, by least squares over the voxels where the
+    structures are: control points far away, which move no structure, would otherwise have the same say as all others.
+    """
+
+    def __init__(self, model: StatisticalDeformationModel, region: Tensor | None = None, stride: int = 2) -> None:
         self.model, self.stride = model, stride
         self._weights = [
             torch.from_numpy(model.lattice.weights(axis)[::stride]).float() for axis in range(model.lattice.dimension)
         ]
-        # Control points of which the coarse grid sees next to nothing must not be blown up.
-        self._inverses = [torch.linalg.pinv(weights, rtol=1e-2) for weights in self._weights]
+        modes = self._dense(model.reconstruct(torch.eye(model.count)) - model.reconstruct(torch.zeros(1, model.count)))
+        self._mean = self._dense(model.reconstruct(torch.zeros(1, model.count)))
+        coarse = tuple(slice(None, None, stride) for _ in model.lattice.size)
+        weights = torch.ones(model.lattice.size) if region is None else region.clamp_min(_ELSEWHERE)
+        self._share = weights[coarse].sqrt()
+        self._inverse = torch.linalg.pinv((modes * self._share).flatten(1).double()).float()
 
     def composed(self, of_moving: Tensor, between: Tensor, of_fixed: Tensor) -> Tensor:
-        """Amplitudes ``(n, d)`` of ``T_b^-1 o T o T_c``, `fields.compose` twice, and the projection.
+        """Amplitudes ``(n, d)`` of ``T_b^-1 o T o T_c``.
 
         Args:
             of_moving: amplitudes b ``(n, d)``; their opposite stands for the inverse.
@@ -153,23 +164,34 @@ class _CoarseField:
         """
         inverse, second = (self._dense(self.model.reconstruct(theta)) for theta in (-of_moving, of_fixed))
         composition = compose(compose(inverse, self._dense(between)), second)
-        return self.model.project(self._apply(composition * self.stride, self._inverses))
+        return ((composition - self._mean) * self._share).flatten(1) @ self._inverse
 
     def _dense(self, control: Tensor) -> Tensor:
-        """Displacement on the coarse grid, in its voxels."""
-        return self._apply(control, self._weights) / self.stride
-
-    def _apply(self, values: Tensor, matrices: list[Tensor]) -> Tensor:
-        for axis, matrix in enumerate(matrices):
-            values = torch.movedim(torch.movedim(values, 2 + axis, -1) @ matrix.T, -1, 2 + axis)
-        return values
+        """Displacement ``(n, D, *coarse)`` in voxels of the coarse grid."""
+        for axis, matrix in enumerate(self._weights):
+            control = torch.movedim(torch.movedim(control, 2 + axis, -1) @ matrix.T, -1, 2 + axis)
+        return control / self.stride
 
 
 def composed_amplitudes(
-    model: StatisticalDeformationModel, of_moving: Tensor, between: Tensor, of_fixed: Tensor, stride: int = 2
+    model: StatisticalDeformationModel,
+    of_moving: Tensor,
+    between: Tensor,
+    of_fixed: Tensor,
+    region: Tensor | None = None,
 ) -> Tensor:
-    """Amplitudes ``(n, d)`` between two deformed subjects, from those of either and the control points between them."""
-    return _CoarseField(model, stride).composed(of_moving, between, of_fixed)
+    """Amplitudes ``(n, d)`` between two deformed subjects, from those of either and the control points between them.
+
+    Where a ``region`` ``size`` is given, with 1 around the structures, the displacement has to be right there.
+    """
+    return _CoarseField(model, region).composed(of_moving, between, of_fixed)
+
+
+def structure_region(cases: CaseSet, margin: int = 3) -> Tensor:
+    """1 where any of twenty subjects has a structure, and ``margin`` voxels around, else 0; ``size``."""
+    share = sum(labels.float().sum(dim=0) / 255 for labels in cases.labels) / len(cases)
+    pool = F.max_pool2d if share.ndim == 2 else F.max_pool3d
+    return pool((share > 0.05).float()[None, None], 2 * margin + 1, 1, margin)[0, 0]
 
 
 def opposite_error(model: StatisticalDeformationModel, theta: Tensor) -> Tensor:

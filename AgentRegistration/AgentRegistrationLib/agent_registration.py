@@ -184,6 +184,8 @@ class AgentRegistration:
         places = seen_f.geometry, seen_m.geometry
         displacement = field_on_image(grid, whole, *places, fixed.geometry, progress.part(0.0, 0.9))
         watch.lap("resampling")
+        warnings = self._warnings()
+        progress.report(1.0, "Registered")
 
         @torch.inference_mode()
         def invert_when_asked(result: RegistrationResult, progress: Progress) -> Image:
@@ -204,7 +206,7 @@ class AgentRegistration:
             invert_when_asked,
             model=self.name,
             seconds=dict(watch.seconds),
-            warnings=self._warnings(),
+            warnings=warnings,
             similarity_before=self.pair.similarity(self.pair.moving),
             similarity_after=walk.similarity,
             similarity_name="correlation",

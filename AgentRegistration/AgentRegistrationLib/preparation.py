@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +43,7 @@ class PreparationSettings:
         least_overlap: mean Dice that a pair's ground truth must reach to be used.
         workers: processes.
         seed: of the choice of pairs.
-        registration: of the ground truth.
+        registration: of the ground truth; None for `default_registration`.
     """
 
     pairs: int = 300
@@ -52,7 +52,26 @@ class PreparationSettings:
     least_overlap: float = 0.75
     workers: int = 1
     seed: int = 0
-    registration: GuidedRegistration = field(default_factory=lambda: GuidedRegistration())
+    registration: GuidedRegistration | None = None
+
+
+@dataclass(frozen=True)
+class Deformations:
+    """Ground truth between subjects, and the model of it.
+
+    Attributes:
+        pairs: indices (fixed, moving) of the ground truth that is used.
+        controls: control points ``(n, D, *lattice)`` of those pairs.
+        overlap: mean Dice ``(n,)`` that they reach.
+        model: of the deformations.
+        left_out: how many pairs were registered, but not well enough.
+    """
+
+    pairs: list[tuple[int, int]]
+    controls: np.ndarray
+    overlap: np.ndarray
+    model: StatisticalDeformationModel
+    left_out: int
 
 
 @dataclass(frozen=True)
@@ -62,27 +81,19 @@ class Preparation:
     Attributes:
         template: that cases are aligned to.
         cases: the training subjects, aligned.
-        pairs: indices (fixed, moving) of the ground truth that is used.
-        controls: control points ``(n, D, *lattice)`` of those pairs.
-        overlap: mean Dice ``(n,)`` that they reach.
-        model: of the deformations.
-        left_out: how many pairs were registered, but not well enough.
+        deformations: between them.
     """
 
     template: AnatomyTemplate
     cases: CaseSet
-    pairs: list[tuple[int, int]]
-    controls: np.ndarray
-    overlap: np.ndarray
-    model: StatisticalDeformationModel
-    left_out: int
+    deformations: Deformations
 
 
 def default_registration(dimension: int) -> GuidedRegistration:
-    """Settings that were tried: in 3-D a seventh of the voxels is enough, in 2-D all cost less than that."""
+    """Settings that were tried: hearts lie further apart than volumes around one structure, and start more coarsely."""
     if dimension == 3:
         return GuidedRegistration(sampling=0.15)
-    return GuidedRegistration(sampling=1.0, margin=8, smoothing=(4.0, 2.0, 0.7))
+    return GuidedRegistration(margin=8, smoothing=(4.0, 2.0, 0.7))
 
 
 def prepare(
@@ -91,13 +102,27 @@ def prepare(
     settings: PreparationSettings | None = None,
     progress: Progress | None = None,
 ) -> Preparation:
-    """Align subjects, register pairs of them (or read them from the cache), fit the deformation model.
+    """Align subjects to their template and do the work of `fit_deformations`, whose arguments and errors it shares."""
+    progress = progress or Progress()
+    _check(cases, settings or PreparationSettings())
+    template = AnatomyTemplate.of_cases(cases)
+    aligned, _ = aligned_cases(cases, template, progress.part(0.0, 0.1))
+    return Preparation(template, aligned, fit_deformations(aligned, folder, settings, progress.part(0.1, 1.0)))
+
+
+def fit_deformations(
+    cases: CaseSet,
+    folder: str | os.PathLike,
+    settings: PreparationSettings | None = None,
+    progress: Progress | None = None,
+) -> Deformations:
+    """Register pairs of subjects (or read them from the cache) and fit the deformation model.
 
     Writes into ``folder``: ``ground_truth/`` (a file per pair), ``deformation_model.npz``, ``ground_truth.json`` (the
     pairs and what they reach).  Called again, it registers only what is missing.
 
     Args:
-        cases: training subjects with label maps, on the agent's grid.
+        cases: training subjects with label maps, on the agent's grid, aligned to the template.
         folder: of the training.
         settings: by default those of the cases' dimension.
         progress: reports and cancels.
@@ -107,26 +132,14 @@ def prepare(
         Cancelled: through ``progress``.
     """
     progress, folder = progress or Progress(), make_folder(folder)
-    dimension = cases.images.ndim - 2
-    settings = settings or PreparationSettings(registration=default_registration(dimension))
-    if not cases.label_values:
-        raise InputError("The ground truth of an agent needs label maps of the training images: give their folder.")
-    modes = settings.modes or (25 if dimension == 3 else 15)
-    candidates = _alike(cases, choose_pairs(len(cases), len(cases) * (len(cases) - 1), settings.seed))
-    chosen = candidates[: settings.pairs]
-    if len(chosen) < modes:
-        raise InputError(
-            f"{modes} modes of deformation need at least as many pairs of subjects, but {len(cases)} subjects give "
-            f"{len(chosen)}: train on more subjects, or ask for fewer modes."
-        )
-    template = AnatomyTemplate.of_cases(cases)
-    aligned, _ = aligned_cases(cases, template, progress.part(0.0, 0.1))
+    settings = settings or PreparationSettings()
+    modes, chosen = _check(cases, settings)
     lattice = ControlLattice.with_spacing(cases.images.shape[2:], settings.spacing)
-    registration = settings.registration
+    registration = settings.registration or default_registration(lattice.dimension)
     controls = ground_truth(
-        aligned, chosen, lattice, folder / CACHE, registration, settings.workers, progress.part(0.1, 0.95)
+        cases, chosen, lattice, folder / CACHE, registration, settings.workers, progress.part(0.0, 0.95)
     )
-    overlap = pair_overlap(aligned, chosen, torch.from_numpy(controls), lattice)
+    overlap = pair_overlap(cases, chosen, torch.from_numpy(controls), lattice)
     good = overlap >= settings.least_overlap
     if good.sum() < modes:
         raise InputError(
@@ -138,7 +151,22 @@ def prepare(
     pairs = [pair for pair, kept in zip(chosen, good, strict=True) if kept]
     _write_summary(folder / SUMMARY, cases, chosen, overlap, settings, lattice, model)
     progress.report(1.0, f"{len(pairs)} deformations, {modes} modes")
-    return Preparation(template, aligned, pairs, controls[good], overlap[good], model, int((~good).sum()))
+    return Deformations(pairs, controls[good], overlap[good], model, int((~good).sum()))
+
+
+def _check(cases: CaseSet, settings: PreparationSettings) -> tuple[int, list[tuple[int, int]]]:
+    """The number of modes and the pairs to register; raises `InputError` where they cannot be, before any work."""
+    if not cases.label_values:
+        raise InputError("The ground truth of an agent needs label maps of the training images: give their folder.")
+    modes = settings.modes or (25 if cases.images.ndim == 5 else 15)
+    every = choose_pairs(len(cases), len(cases) * (len(cases) - 1), settings.seed)
+    chosen = _alike(cases, every)[: settings.pairs]
+    if len(chosen) < modes:
+        raise InputError(
+            f"{modes} modes of deformation need at least as many pairs of subjects, but {len(cases)} subjects give "
+            f"{len(chosen)}: train on more subjects and pairs, or ask for fewer modes."
+        )
+    return modes, chosen
 
 
 def pair_overlap(
@@ -228,9 +256,8 @@ def main(words: Sequence[str] | None = None) -> int:
             arguments.modes,
             workers=arguments.workers,
             seed=arguments.seed,
-            registration=default_registration(cases.images.ndim - 2),
         )
-        made = prepare(chosen_cases(cases, training), arguments.output, settings, progress.part(0.1, 1.0))
+        made = prepare(chosen_cases(cases, training), arguments.output, settings, progress.part(0.1, 1.0)).deformations
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

@@ -66,8 +66,10 @@ def read_trajectory(path: str | os.PathLike) -> list[State]:
     """The states that `write_trajectory` has written; raises `InputError` for another file."""
     try:
         with open(path, newline="", encoding="utf-8") as stream:
-            rows = list(csv.DictReader(stream))
-        return [_state(row) for row in rows]
+            states = [_state(row) for row in csv.DictReader(stream)]
+        if not states:
+            raise ValueError("it has no states")
+        return states
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is not a trajectory of an agent ({error}): choose a trajectory.csv.") from error
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import torch
-from AgentRegistrationLib.deformation_model import StatisticalDeformationModel
 
+from AgentRegistrationLib.deformation_model import StatisticalDeformationModel
 from DeformationLib.cases import CaseSet
 
 SIZE = (24, 32)

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+
 from AgentRegistrationLib.agent_network import AgentNetwork, AgentNetworkConfiguration
 from AgentRegistrationLib.deformation_space import DeformationSpace, rigid_fields
-
 from DeformationLib.errors import InputError
 from DeformationLib.fields import jacobian_determinant, warp
 

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+
 from AgentRegistrationLib.agent_walk import Agent, Pair, WalkOptions, walk_options
 from AgentRegistrationLib.decision_process import ActionRule, Oscillation
-
 from DeformationLib.errors import Cancelled, InputError
 from DeformationLib.fields import warp
 from DeformationLib.progress import Progress

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
-from AgentRegistrationLib.bspline_field import BSplineField, ControlLattice
 
+from AgentRegistrationLib.bspline_field import BSplineField, ControlLattice
 from DeformationLib.errors import InputError
 
 LATTICES = [

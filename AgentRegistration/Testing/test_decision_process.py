@@ -3,6 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import norm
+
 from AgentRegistrationLib.decision_process import (
     REJECTED,
     ActionRule,
@@ -12,9 +16,6 @@ from AgentRegistrationLib.decision_process import (
     opposite,
     rewards,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.stats import norm
 
 
 def generator(seed=0):

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from AgentRegistrationLib.bspline_field import BSplineField, ControlLattice
-from AgentRegistrationLib.deformation_model import StatisticalDeformationModel, reconstruction_errors
 from sklearn.decomposition import PCA
 
+from AgentRegistrationLib.bspline_field import BSplineField, ControlLattice
+from AgentRegistrationLib.deformation_model import StatisticalDeformationModel, reconstruction_errors
 from DeformationLib.bundle import _in_half_precision, _in_single_precision
 from DeformationLib.errors import InputError
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
+
 from AgentRegistrationLib.agent_network import AgentNetwork, AgentNetworkConfiguration
 from AgentRegistrationLib.agent_walk import Agent
 from AgentRegistrationLib.decision_process import rewards
 from AgentRegistrationLib.deformation_space import DeformationSpace
-from torch import nn
-
 from DeformationLib.augmentation import smooth_random_field
 from DeformationLib.image import Image
 from DeformationLib.image_io import write_image

@@ -9,9 +9,10 @@ import shutil
 import stat
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from .catalogue import CARD, WEIGHTS, bundled_model_folders, file_hash, read_card, user_model_folders
 from .errors import InputError
@@ -50,7 +51,8 @@ def install_model(
     """Copy a model into the user's folder of models, completely or not at all, and return its new folder.
 
     Args:
-        source: folder of a model, folder of a training that holds one in ``model``, or a zip file with one.
+        source: folder of a model, folder of a training that holds one in ``model``, or a zip file with one. Models in
+            folders of the model's own, which it brings along, are installed with it.
         name: what it is to be called; by default as its card says.
         replace: whether a model of that name that the user installed before is replaced.
         check: called with the folder of the copy before it is put in place; raises `InputError` for a model that cannot
@@ -63,19 +65,15 @@ def install_model(
     """
     with _model_in(Path(source)) as folder:
         card = read_card(folder)
-        if not (folder / WEIGHTS).is_file():
-            raise InputError(f"The model in {source} has no {WEIGHTS}: it is incomplete, train or download it again.")
         target = _checked_target(_checked_name(name or str(card["name"])), replace)
         # Beside the target, so that it can be renamed; with a dot, so that no list shows it half copied.
         copy = make_folder(make_folder(target.parent) / f".{secrets.token_hex(4)}.{target.name}")
         try:
-            shutil.copyfile(folder / WEIGHTS, copy / WEIGHTS)
-            if file_hash(copy / WEIGHTS) != card["weights_sha256"]:
-                raise InputError(
-                    f"The weights in {source} are not those that the model card describes (their SHA-256 differs): "
-                    "the model is damaged, train or download it again."
-                )
+            _copy_weights(folder, copy, card)
             write_json({**card, "name": target.name}, copy / CARD)
+            for part in _parts(folder):
+                _copy_weights(part, make_folder(copy / part.name), read_card(part))
+                shutil.copyfile(part / CARD, copy / part.name / CARD)
             if check is not None:
                 check(copy)
             _put_in_place(copy, target)
@@ -139,6 +137,23 @@ def _checked_target(name: str, replace: bool) -> Path:
     return target
 
 
+def _parts(folder: Path) -> list[Path]:
+    """Folders of the models that a model brings along."""
+    return sorted(card.parent for card in folder.glob(f"*/{CARD}") if not card.parent.name.startswith("."))
+
+
+def _copy_weights(folder: Path, copy: Path, card: Mapping[str, Any]) -> None:
+    """Copy the weights of a model; raises `InputError` where they are not there, or not those of its card."""
+    if not (folder / WEIGHTS).is_file():
+        raise InputError(f"The model in {folder} has no {WEIGHTS}: it is incomplete, train or download it again.")
+    shutil.copyfile(folder / WEIGHTS, copy / WEIGHTS)
+    if file_hash(copy / WEIGHTS) != card["weights_sha256"]:
+        raise InputError(
+            f"The weights in {folder} are not those that the model card describes (their SHA-256 differs): "
+            "the model is damaged, train or download it again."
+        )
+
+
 def _put_in_place(copy: Path, target: Path) -> None:
     """Rename, with whatever was at the target out of the way first and back again if that fails."""
     if not target.exists():
@@ -170,23 +185,37 @@ def _model_in(source: Path) -> Iterator[Path]:
 
 
 def _unpacked(archive: Path, folder: Path) -> Path:
-    """Card and weights of the only model in an archive; nothing else is unpacked, and nowhere else."""
+    """Cards and weights of the only model in an archive, and of those that it brings along; nothing else, nowhere else."""
     try:
         with zipfile.ZipFile(archive) as stored:
             names = [entry.filename for entry in stored.infolist() if not stat.S_ISLNK(entry.external_attr >> 16)]
             # macOS adds shadows of all files to the archives that it makes.
             cards = [name for name in names if name.rpartition("/")[2] == CARD and not name.startswith("__MACOSX/")]
-            if len(cards) != 1:
+            tops = [card for card in cards if not any(card != other and _is_below(card, other) for other in cards)]
+            if len(tops) != 1:
                 raise InputError(
-                    f"{archive} holds {len(cards) or 'no'} models: choose a zip file with one {CARD} and its {WEIGHTS}."
+                    f"{archive} holds {len(tops) or 'no'} models: choose a zip file with one {CARD} and its {WEIGHTS}."
                 )
-            inside = cards[0][: -len(CARD)]
-            for name in (CARD, WEIGHTS):
-                if inside + name in names:
-                    with stored.open(inside + name) as packed, open(folder / name, "wb") as unpacked:
-                        shutil.copyfileobj(packed, unpacked)
+            inside = len(_folder_of(tops[0]))
+            for card in cards:
+                target = make_folder(folder / _folder_of(card)[inside:])
+                for name in (CARD, WEIGHTS):
+                    if _folder_of(card) + name in names:
+                        with stored.open(_folder_of(card) + name) as packed, open(target / name, "wb") as unpacked:
+                            shutil.copyfileobj(packed, unpacked)
     except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError) as error:
         raise InputError(
             f"{archive} cannot be unpacked ({error}): choose the folder or the zip file of a model."
         ) from error
     return folder
+
+
+def _folder_of(card: str) -> str:
+    """The folder of a card in an archive, with its slash; empty at the top."""
+    return card[: -len(CARD)]
+
+
+def _is_below(card: str, other: str) -> bool:
+    """Whether a card is that of a model which the other's brings along: in a plain folder beside that."""
+    rest = _folder_of(card)[len(_folder_of(other)) :]
+    return card.startswith(_folder_of(other)) and re.fullmatch(r"[\w-]+/", rest) is not None

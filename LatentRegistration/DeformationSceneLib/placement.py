@@ -105,3 +105,20 @@ def _remove_nodes_except(scene: slicer.vtkMRMLScene, kept_ids: set[str]) -> None
     for node in reversed(nodes_of(scene)):
         if node.GetID() not in kept_ids and scene.IsNodePresent(node):
             scene.RemoveNode(node)
+
+
+def remove_node(node: slicer.vtkMRMLNode) -> None:
+    """Remove a node with its display and storage nodes, which would stay behind; nothing for one that is gone already."""
+    scene = node.GetScene()
+    if scene is None:
+        return
+    own = [node]
+    if node.IsA("vtkMRMLDisplayableNode"):
+        own += [node.GetNthDisplayNode(number) for number in range(node.GetNumberOfDisplayNodes())]
+    # Every display of a transform has colours of its own.
+    own += [one.GetColorNode() for one in own if one is not None and one.IsA("vtkMRMLTransformDisplayNode")]
+    if node.IsA("vtkMRMLStorableNode"):
+        own += [node.GetNthStorageNode(number) for number in range(node.GetNumberOfStorageNodes())]
+    for one in own:
+        if one is not None and scene.IsNodePresent(one):
+            scene.RemoveNode(one)

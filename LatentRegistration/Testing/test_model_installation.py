@@ -193,3 +193,38 @@ def test_without_the_variable_models_go_to_the_users_own_folder(monkeypatch, tmp
     assert folders["darwin"] == tmp_path / "Library" / "Application Support" / "LatentMotion" / "Models"
     assert folders["win32"] == tmp_path / "Local" / "LatentMotion" / "Models"
     assert catalogue.model_folders() == [folder for folder in catalogue.bundled_model_folders() if folder.is_dir()]
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_models_that_a_model_brings_along_are_installed_with_it(make_bundle, tmp_path, folder, zipped):
+    source = tmp_path / "risk"
+    shutil.copytree(make_bundle(), source)
+    shutil.copytree(make_bundle(), source / "motion")
+    (source / "notes").mkdir()
+    if zipped:
+        source = shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path, "risk")
+    install_model(source, "risk")
+    assert sorted(os.listdir(folder / "risk")) == [catalogue.CARD, "motion", catalogue.WEIGHTS]
+    assert RegistrationModel.load(folder / "risk" / "motion", "cpu").name == "random"
+    assert list(user_models()) == ["risk"]
+
+
+def test_a_damaged_model_that_is_brought_along_is_refused(make_bundle, tmp_path, folder):
+    source = tmp_path / "risk"
+    shutil.copytree(make_bundle(), source)
+    shutil.copytree(make_bundle(), source / "motion")
+    (source / "motion" / catalogue.WEIGHTS).write_bytes(b"damaged")
+    with pytest.raises(InputError, match="SHA-256 differs"):
+        install_model(source, "risk")
+    assert user_models() == {}
+    assert not folder.exists() or os.listdir(folder) == []
+
+
+def test_a_name_can_be_checked_before_there_is_a_model(make_bundle):
+    model_installation.check_name("free")
+    install_model(make_bundle(), "taken")
+    with pytest.raises(ModelExistsError):
+        model_installation.check_name("taken")
+    model_installation.check_name("taken", replace=True)
+    with pytest.raises(InputError, match="cannot be the name of a model"):
+        model_installation.check_name("a/b")

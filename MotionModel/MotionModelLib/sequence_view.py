@@ -147,7 +147,9 @@ def on_place(image: Image, grid: PairGrid, place: Geometry, inside: np.ndarray, 
     array = resample(image, place, antialias=True).array
     seen = array[inside]
     if not seen.size or seen.min() == seen.max():
-        raise InputError(f"{name} shows nothing where the model looks at it: check its spacing, or choose another mask or none.")
+        raise InputError(
+            f"{name} shows nothing where the model looks at it: check its spacing, or choose another mask or none."
+        )
     return tensor_on_grid(normalise(array, inside), grid).unsqueeze(1)
 
 

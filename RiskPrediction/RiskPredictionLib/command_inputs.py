@@ -57,7 +57,7 @@ def patient_fingerprints(trained: TrainedRisk, arguments: argparse.Namespace) ->
     """Fingerprints of ``predict`` by case, from ``--cine`` by the motion model that the risk model was trained with."""
     if arguments.fingerprints:
         return _fingerprints(arguments.fingerprints, trained)
-    name = arguments.motion_model or trained.motion_model
+    name = arguments.motion_model or trained.motion_source
     if not name:
         raise InputError(
             f"The risk model {trained.name} does not say which motion model its fingerprints came from: "

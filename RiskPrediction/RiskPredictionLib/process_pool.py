@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import shutil
 import sys
 from collections import deque
@@ -117,9 +118,11 @@ def _start(work: Callable[[Any], Any], threads: int) -> _Worker:
     try:
         process = context.Process(target=_serve, args=(there, work, threads), daemon=True)
         process.start()
-    except OSError as error:
+    except (OSError, pickle.PicklingError, AttributeError, TypeError) as error:  # the last two: it cannot be pickled
+        here.close()
         raise PoolError(str(error)) from error
-    there.close()
+    finally:
+        there.close()
     return _Worker(process, here)
 
 

@@ -49,12 +49,16 @@ def report_html(evaluation: Evaluation, title: str = "Risk prediction") -> str:
         html_page.image(report_figures.concordance_figure(evaluation), "Concordance of each predictor"),
         "<h2>Survival of the groups of low and high risk</h2>",
         html_page.image(report_figures.survival_figure(evaluation), "Kaplan-Meier curves"),
-        html_page.note("Bands are 95 % intervals, marks are censored cases, counts are the cases at risk at each time."),
+        html_page.note(
+            "Bands are 95 % intervals, marks are censored cases, counts are the cases at risk at each time."
+        ),
         "<h2>Scores over time</h2>",
         html_page.image(report_figures.scores_figure(evaluation), "Brier score and AUC over time"),
         "<h2>Calibration</h2>",
         html_page.image(report_figures.calibration_figure(evaluation), "Calibration"),
-        html_page.note("Five groups of equal size, Kaplan-Meier estimates with 95 % intervals; on the diagonal is right."),
+        html_page.note(
+            "Five groups of equal size, Kaplan-Meier estimates with 95 % intervals; on the diagonal is right."
+        ),
         *_clinical_sections(evaluation),
         "<h2>Settings</h2>",
         html_page.table(("predictor", "model"), evaluation.settings.get("models", {}).items()),

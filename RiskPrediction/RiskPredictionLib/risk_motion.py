@@ -109,7 +109,7 @@ def risk_motions(
     frames_count: int | None = None,
     mask: Image | None = None,
     reference: int = 0,
-    slices: int = SLICES,
+    slices: int | None = None,
     progress: Progress | None = None,
 ) -> RiskMotions:
     """Simulate a patient's motion with a fingerprint of higher and with one of lower risk.
@@ -126,7 +126,8 @@ def risk_motions(
         frames_count: of the simulated motions; by default as many as the series has, or T + 1.
         mask: where the heart is in the reference frame, on any grid.
         reference: the frame that motion starts from; it becomes the first one.
-        slices: of a stack, that the fingerprint is the mean of, see `fingerprint_extraction`.
+        slices: of a stack, that the fingerprint is the mean of, see `fingerprint_extraction`; by default as the risk
+            model's.
         progress: reports and cancels.
 
     Raises:
@@ -148,7 +149,8 @@ def risk_motions(
         matrices = source.matrices(frames, mask, reference, progress.part(0.0, 0.3))
         image, count = frames[reference], len(frames)
         if fingerprint is None:
-            fingerprint = _fingerprint(matrices, slices, trained)
+            usual = SLICES if trained.slices is None else trained.slices
+            fingerprint = _fingerprint(matrices, usual if slices is None else slices, trained)
     changed = changed_fingerprints(trained, fingerprint, amount)
     count = count if frames_count is None else frames_count
     motions = []

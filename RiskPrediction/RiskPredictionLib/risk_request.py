@@ -11,6 +11,7 @@ from DeformationLib.errors import InputError
 from DeformationLib.training_command import check_shares, chosen, numbers
 
 from .end_to_end import TuningSchedule
+from .fingerprint_extraction import SLICES
 from .survival_model import FingerprintCox
 
 
@@ -24,6 +25,7 @@ class RiskTrainingRequest:
         fingerprints: table of fingerprints; None for those that the cohort names, or its cine series.
         motion_model: name or folder of the model that fingerprints come from; empty for what the table of fingerprints
             says, or `fingerprint_extraction.FINGERPRINT_MODEL`.
+        slices: of a stack, that fingerprints are the mean of; 0 for all.
         processes: of the extraction.
         model: with its settings, not fitted.
         search: so many settings are tried, none for 0.
@@ -40,6 +42,7 @@ class RiskTrainingRequest:
     output: Path
     fingerprints: Path | None = None
     motion_model: str = ""
+    slices: int = SLICES
     processes: int = 1
     model: FingerprintCox = field(default_factory=FingerprintCox)
     search: int = 0

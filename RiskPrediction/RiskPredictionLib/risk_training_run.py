@@ -114,7 +114,7 @@ class RiskTrainingRun:
                 "cine series (a column cine)" if request.tuning else "fingerprints (--fingerprints, or a column cine)"
             )
             raise InputError(f"{request.cohort.name} names no series to learn from: add {needed}.")
-        source = MotionFingerprints(request.motion_model or FINGERPRINT_MODEL, device=request.model.device)
+        source = MotionFingerprints(request.motion_model or FINGERPRINT_MODEL, request.slices, request.model.device)
         self.motion_name, self.slices = source.name, source.slices
         found = extract(cohort, source, request.processes, progress, self.folder / FINGERPRINTS)
         found.write(self.folder)
@@ -168,7 +168,7 @@ class RiskTrainingRun:
         from .end_to_end_cases import load_case_sequences
 
         model = MotionModel.load(self.request.motion_model or FINGERPRINT_MODEL, self.request.model.device)
-        return load_case_sequences(cohort, model, progress=progress)
+        return load_case_sequences(cohort, model, self.request.slices, progress)
 
     def _model(self, sequences: Any) -> RiskModel:
         request = self.request

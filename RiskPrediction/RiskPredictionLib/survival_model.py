@@ -177,7 +177,9 @@ class FingerprintCox(RiskModel):
         if known.any(axis=0).all():
             self.calibrate(np.where(known, held_out, 0.0).sum(axis=0) / known.sum(axis=0), time, event)
         else:  # fewer members than folds: scores of learned cases, on the scale that they were learned on
-            self.calibrate(self.predict_member_scores(values).mean(axis=0), time, event, slope=1.0)
+            with torch.no_grad():
+                score = self._scores(self._standardised(values)).double().mean(0).cpu().numpy()
+            self.calibrate(score, time, event, slope=1.0)
 
     def calibrate(self, score: np.ndarray, time: np.ndarray, event: np.ndarray, slope: float | None = None) -> None:
         """Set scale of the risk, baseline hazard and percentiles.

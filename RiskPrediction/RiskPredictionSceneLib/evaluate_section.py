@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import qt
@@ -221,7 +222,7 @@ def evaluation_entries(nodes) -> list[tuple[str, object]]:
     """Titles and nodes of an evaluation."""
     return [
         (_("Predictors"), nodes.table),
-        (_("Survival of low and high risk"), nodes.survival),
+        (_("Survival of risk groups"), nodes.survival),
         (_("Numbers at risk"), nodes.at_risk),
         (_("Calibration"), nodes.calibration),
         (_("AUC over time"), nodes.auc),
@@ -234,4 +235,9 @@ def table_texts(evaluation) -> list[tuple[str, ...]]:
     """The rows of an evaluation as the panel shows them."""
     from RiskPredictionLib.evaluation import format_p
 
-    return [(row.name, str(row.concordance), str(row.ratio), format_p(row.ratio.p)) for row in evaluation.rows]
+    # A group without any event has no finite ratio.
+    ratios = [str(row.ratio) if math.isfinite(row.ratio.value) else _("none") for row in evaluation.rows]
+    return [
+        (row.name, str(row.concordance), ratio, format_p(row.ratio.p))
+        for row, ratio in zip(evaluation.rows, ratios, strict=True)
+    ]

@@ -253,14 +253,18 @@ class RiskPredictionLogic(ModelLogic):
         )
         return self._finished(work, progress)
 
-    def prepareRiskMotion(
-        self, patient: PatientNodes, amount: float = 1.0, frames: int | None = None
-    ) -> RiskMotionWork:
-        """See `simulateRiskMotion`."""
-        return RiskMotionWork(patient, self, amount, frames)
+    def prepareRiskMotion(self, patient: PatientNodes, amount: float = 1.0, **options) -> RiskMotionWork:
+        """See `simulateRiskMotion`, whose options it takes."""
+        return RiskMotionWork(patient, amount, **options)
 
     def simulateRiskMotion(
-        self, patient: PatientNodes, amount: float = 1.0, frames: int | None = None, *, progress=None
+        self,
+        patient: PatientNodes,
+        amount: float = 1.0,
+        *,
+        frames: int | None = None,
+        replace: RiskMotionNodes | None = None,
+        progress=None,
     ) -> RiskMotionNodes:
         """The motion that would raise and the one that would lower the predicted risk, on the patient's own image.
 
@@ -268,11 +272,12 @@ class RiskPredictionLogic(ModelLogic):
             patient: from `predictPatient`.
             amount: by how much the log hazard goes up and down.
             frames: how many; by default as many as the series has.
+            replace: of an earlier run: its nodes go when the new ones are there.
             progress: as in `extractFingerprints`.
 
         Three sequences, the patient's own motion, risk-up and risk-down, are played by one browser.
         """
-        return self._finished(self.prepareRiskMotion(patient, amount, frames), progress)
+        return self._finished(self.prepareRiskMotion(patient, amount, frames=frames, replace=replace), progress)
 
     def writePatientReport(
         self, patient: PatientNodes, path: str | os.PathLike, riskMotion: RiskMotionNodes | None = None

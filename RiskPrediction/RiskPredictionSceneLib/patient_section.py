@@ -118,7 +118,7 @@ class PatientSection(WorkSection):
 
     def _startMotion(self):
         patient = self._nodes
-        work = self.logic.prepareRiskMotion(patient, math.log(self._parameters.riskChange))
+        work = self.logic.prepareRiskMotion(patient, math.log(self._parameters.riskChange), replace=self._motions)
 
         def finish(_nothing):
             # Shown anew below, with the new nodes.

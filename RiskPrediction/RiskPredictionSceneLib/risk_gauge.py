@@ -99,7 +99,9 @@ def _write(picture: np.ndarray, gauge: Gauge) -> None:
     draw_text(picture, _("higher risk"), (x + _RADIUS - _WIDTH / 2, y + 13.0), 11, _FAINT)
     percentile = _("Percentile {percent:.0f} of the training cohort").format(percent=gauge.percentile)
     draw_text(picture, percentile, (x, y + 34.0), 14, _INK, bold=True)
-    ratio = _("Hazard ratio {ratio:.2f} ({lower:.2f} to {upper:.2f})").format(ratio=gauge.ratio, lower=lower, upper=upper)
+    ratio = _("Hazard ratio {ratio:.2f} ({lower:.2f} to {upper:.2f})").format(
+        ratio=gauge.ratio, lower=lower, upper=upper
+    )
     draw_text(picture, ratio + (_(", simulated outcomes") if gauge.simulated else ""), (x, y + 53.0), 11, _FAINT)
 
 

@@ -13,7 +13,7 @@ from DeformationLib.errors import InputError
 from DeformationLib.image import Image
 from DeformationLib.progress import Progress
 from DeformationSceneLib.colours import colour_table
-from DeformationSceneLib.placement import place_beside, scene_as_it_was_on_failure, unique_name
+from DeformationSceneLib.placement import place_beside, remove_node, scene_as_it_was_on_failure, unique_name
 from DeformationSceneLib.sequences import SequenceIndex, SequenceRecording
 from DeformationSceneLib.volumes import add_volume, update_volume
 
@@ -21,8 +21,6 @@ from .patient_prediction import PatientNodes
 
 if TYPE_CHECKING:
     from RiskPredictionLib.risk_motion import RiskMotions
-
-    from .logic import RiskPredictionLogic
 
 _DIFFERENCE = ((0.0, (0.0, 0.0, 0.0)), (0.4, (0.65, 0.1, 0.25)), (0.75, (0.95, 0.5, 0.1)), (1.0, (1.0, 0.95, 0.6)))
 """Black, red, orange, yellow."""
@@ -35,6 +33,7 @@ class RiskMotionNodes:
     Attributes:
         motions: of the backend, with their log hazards.
         browser: sequence browser that plays all three sequences together.
+        sequences: in the order own, up, down.
         own, up, down: the volumes that it plays: the patient's motion, and those of higher and of lower risk.
         difference: volume of how far apart the motions of higher and lower risk take the tissue, mm, mean over the frames.
         warnings: sentences for the user.
@@ -42,6 +41,7 @@ class RiskMotionNodes:
 
     motions: RiskMotions | None = None
     browser: object = None
+    sequences: list = field(default_factory=list)
     own: object = None
     up: object = None
     down: object = None
@@ -52,18 +52,22 @@ class RiskMotionNodes:
 class RiskMotionWork:
     """Takes a patient's prediction when it is made, simulates in any thread, and adds sequences to the scene.
 
-    >>> work = RiskMotionWork(patient, logic, amount=1.0)  # main thread
+    >>> work = RiskMotionWork(patient, amount=1.0)  # main thread
     >>> work.compute(progress)  # any thread
     >>> nodes = work.addToScene()  # main thread
     """
 
     def __init__(
-        self, patient: PatientNodes, logic: RiskPredictionLogic, amount: float = 1.0, frames: int | None = None
+        self,
+        patient: PatientNodes,
+        amount: float = 1.0,
+        frames: int | None = None,
+        replace: RiskMotionNodes | None = None,
     ) -> None:
         """Arguments and errors as of `RiskPredictionLogic.simulateRiskMotion`."""
         if patient is None or patient.prediction is None:
             raise InputError(_("Predict the risk of a patient first: there is no risk to change."))
-        self._patient, self._logic, self._amount, self._count = patient, logic, amount, frames
+        self._patient, self._amount, self._count, self._replaced = patient, amount, frames, replace
         self._images: dict[str, list[Image]] = {}
         self._difference: Image | None = None
         self._nodes = RiskMotionNodes()
@@ -114,10 +118,13 @@ class RiskMotionWork:
                 for key, node in zip(("own", "up", "down"), proxies, strict=True):
                     update_volume(node, self._images[key][number])
                 recording.record(number)
+            nodes.sequences = recording.sequences
             nodes.browser = recording.finish(_("{case} risk motions").format(case=patient.case))
             nodes.difference = self._add_difference(scene, beside)
         # The scene holds them now.
         self._images = {}
+        if self._replaced is not None:
+            _remove(self._replaced)
         return nodes
 
     def _titles(self) -> dict[str, str]:
@@ -145,6 +152,12 @@ class RiskMotionWork:
         display.SetWindowLevelMinMax(0.0, max(float(self._difference.array.max()), 1e-3))
         place_beside(node, beside)
         return node
+
+
+def _remove(nodes: RiskMotionNodes) -> None:
+    for node in (nodes.browser, nodes.own, nodes.up, nodes.down, *nodes.sequences, nodes.difference):
+        if node is not None:
+            remove_node(node)
 
 
 def _stored(image: Image, like: Image) -> Image:

@@ -34,7 +34,9 @@ def registerSampleData() -> None:
         fileNames=[],
         nodeNames=[],
         customDownloader=_onSimulatedCohort,
-        thumbnailFileName=os.fspath(Path(__file__).resolve().parents[1] / "Resources" / "Icons" / "SimulatedCohort.png"),
+        thumbnailFileName=os.fspath(
+            Path(__file__).resolve().parents[1] / "Resources" / "Icons" / "SimulatedCohort.png"
+        ),
     )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import qt
 
-_ROW_HEIGHT, _MOST_ROWS = 22, 6
+_HIGHEST, _HEADER = 190, 30
+"""Pixels: longer tables scroll; the header with the frame."""
 
 
 class TextTable:
@@ -24,7 +25,6 @@ class TextTable:
         table.setHorizontalHeaderLabels(list(titles))
         table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
         table.setSelectionBehavior(qt.QAbstractItemView.SelectRows)
-        table.setWordWrap(True)
         table.verticalHeader().setVisible(False)
         header = table.horizontalHeader()
         for column in range(len(titles)):
@@ -42,5 +42,8 @@ class TextTable:
                 item = qt.QTableWidgetItem(text)
                 item.setToolTip(text)
                 table.setItem(place, column, item)
-        table.setMinimumHeight(_ROW_HEIGHT * (min(len(rows), _MOST_ROWS) + 2) if rows else 0)
         table.visible = bool(rows)
+        if rows:
+            table.resizeRowsToContents()
+            height = _HEADER + sum(table.rowHeight(place) for place in range(len(rows)))
+            table.setFixedHeight(min(height, _HIGHEST))

@@ -41,6 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     data.add_argument("--fingerprints", default="", help="table of fingerprints (.npz or .csv); empty: from the cine")
     data.add_argument("--output", required=True, help="folder of checkpoint, log, report and the finished model")
     data.add_argument("--motion-model", default="", help="that fingerprints come from; empty: the bundled one")
+    data.add_argument("--slices", type=int, default=3, help="in the middle of a stack, averaged; 0 for all")
     data.add_argument("--processes", type=int, default=1, help="that read and encode cine series side by side")
 
     network = parser.add_argument_group("Network")

@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 from DeformationLib.errors import Cancelled, InputError
 from DeformationLib.progress import Progress
+from RiskPredictionLib import process_pool
 from RiskPredictionLib.cohort_table import read_cohort
 from RiskPredictionLib.extraction_cases import ExtractionCase, case_name, cases_of
 from RiskPredictionLib.fingerprint_extraction import MotionFingerprints, extract, middle_slices
@@ -162,6 +163,20 @@ def test_processes_do_the_same_and_survive_one_that_crashes(tmp_path):
     assert "ended with the code 9" in rows.pop(5)
     assert list(rows) == list(REASONS)
     assert all(REASONS[row] in reason for row, reason in rows.items())
+
+
+@pytest.mark.parametrize("reason", ["no Python beside the application", "cannot be pickled"])
+def test_without_processes_the_work_is_done_here(tmp_path, monkeypatch, reason):
+    class Local(MeanSource):
+        pass
+
+    source = MeanSource()
+    if reason == "cannot be pickled":
+        source = Local()
+    else:
+        monkeypatch.setattr(process_pool, "_python", lambda: None)
+    cases = {name: write_cine(tmp_path / f"{name}.nii.gz", 10) for name in "ab"}
+    assert list(extract(cases, source, processes=2).fingerprints) == ["a", "b"]
 
 
 def test_written_extraction_is_read_again(tmp_path):

@@ -71,6 +71,14 @@ def test_risks_are_those_of_the_changed_fingerprints(simulated, trained, model, 
     assert any("simulated outcomes" in warning for warning in simulated.warnings)
 
 
+def test_slices_of_the_fingerprint_are_the_risk_models(trained, model, heart):
+    matrices = MotionFingerprints(model).matrices(heart.frames)
+    for slices, expected in ((1, matrices[1]), (0, matrices.mean(axis=0))):
+        found = risk_motions(replace(trained, slices=slices), model, heart.frames, amount=0.1)
+        risk = trained.model.predict_risk(expected[None])[0]
+        assert found.risk == pytest.approx(float(risk), abs=1e-6)
+
+
 def test_one_image_moves_by_the_fingerprint_in_all_slices(trained, model, heart):
     fingerprint = MotionFingerprints(model).fingerprint(heart.frames)
     found = risk_motions(trained, model, heart.frames[0], fingerprint, amount=0.3, frames_count=4)

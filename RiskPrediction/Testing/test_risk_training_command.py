@@ -11,6 +11,7 @@ import pytest
 
 from DeformationLib.catalogue import read_card
 from RiskPredictionLib.cohort_table import write_cohort
+from RiskPredictionLib.command_line import main as risk_command
 from RiskPredictionLib.fingerprint_files import write_fingerprint_table
 from RiskPredictionLib.risk_bundle import TrainedRisk
 from RiskPredictionLib.simulated_cohort import simulated_cohort
@@ -144,7 +145,7 @@ def cine(tmp_path_factory):
 
 
 def test_fingerprints_are_extracted_from_cine_and_failures_listed(command, cine, tmp_path, capsys):
-    words = [*cine, *TINY, "--folds", "2", "--cross-validation", "2", "--output", str(tmp_path)]
+    words = [*cine, *TINY, "--folds", "2", "--slices", "1", "--cross-validation", "2", "--output", str(tmp_path)]
     assert command.main(words) == 0
     assert "25 of 26 cases extracted; 1 failed: Row 5, case 'c3'" in capsys.readouterr().out
     assert (tmp_path / "failures.csv").is_file()
@@ -152,7 +153,7 @@ def test_fingerprints_are_extracted_from_cine_and_failures_listed(command, cine,
     assert model.cohort["cases"] == 25
     assert model.shape == (5, 3)
     assert model.motion_model == "random-motion"
-    assert model.slices == 3
+    assert model.slices == 1
     # What was extracted is not extracted again.
     before = (tmp_path / "fingerprints.npz").stat().st_mtime_ns
     assert command.main([*words, "--resume"]) == 0
@@ -163,6 +164,7 @@ def test_fingerprints_are_extracted_from_cine_and_failures_listed(command, cine,
 @pytest.mark.parametrize(
     "words, message",
     [
+        (["--slices", "-1"], "--slices must be at least 0"),
         (["--members", "0"], "--members must be at least 1"),
         (["--dropout", "1.5"], "--dropout is a share"),
         (["--widths", "12,x"], "--widths takes whole numbers"),
@@ -220,5 +222,9 @@ def test_end_to_end_training_brings_its_motion_model(command, cine, tmp_path, ca
     motion = read_card(tmp_path / "model" / "motion")
     assert motion["training"]["tuned_from"] == "random-motion"
     assert motion["training"]["tuned_by"].startswith("RiskPredictionTrain --cohort cohort.csv")
+    series = Path(cine[1]).parent / "images" / "c1.nii.gz"
+    predict = ["predict", "--model", str(tmp_path / "model"), "--cine", str(series), "--device", "cpu"]
+    assert risk_command([*predict, "--output", str(tmp_path / "patient")]) == 0
+    assert (tmp_path / "patient" / "prediction.json").is_file()
     assert command.main([*words, "--search", "2"]) == 2
     assert "leave out --search" in capsys.readouterr().err
