@@ -70,6 +70,7 @@ COMMANDS = [
     ROOT / "LatentRegistration" / "LatentRegistrationTrain" / "LatentRegistrationTrain.py",
     ROOT / "MotionModel" / "MotionModelTrain" / "MotionModelTrain.py",
     ROOT / "RiskPrediction" / "RiskPredictionTrain" / "RiskPredictionTrain.py",
+    ROOT / "AgentRegistration" / "AgentRegistrationTrain" / "AgentRegistrationTrain.py",
 ]
 
 

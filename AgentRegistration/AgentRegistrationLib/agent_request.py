@@ -10,13 +10,12 @@ from DeformationLib.errors import InputError
 from DeformationLib.training_command import check_shares, chosen, grid_numbers, numbers, training_request
 
 from .agent_training import AgentRequest
-from .ground_truth import GuidedRegistration
 
 
 def request_from_options(options: argparse.Namespace, command: str) -> AgentRequest:
     """The request that a command line describes; raises `InputError` for options that do not fit each other."""
     grid, spacings = grid_numbers(options)
-    check_shares(options, ("decay",))
+    check_shares(options, ("decay", "least_overlap"))
     if not options.dropout < 1:
         raise InputError("--dropout leaves out a share of the features, and must leave some: choose less than 1.")
     if not options.step > 0 or not options.decay > 0:
@@ -24,7 +23,6 @@ def request_from_options(options: argparse.Namespace, command: str) -> AgentRequ
     if options.group_size < 2:
         raise InputError("--group-size must be at least 2: batch normalisation compares the pairs of a batch.")
     widths, dense = numbers(options, "widths"), numbers(options, "dense")
-    registration = chosen(options, GuidedRegistration, image_weight=options.image_weight, seed=options.seed + 1)
     return training_request(
         options,
         AgentRequest,
@@ -33,7 +31,6 @@ def request_from_options(options: argparse.Namespace, command: str) -> AgentRequ
         spacings=spacings,
         widths=widths,
         dense=dense,
-        registration=registration,
         # Deformations come from the deformation model.
         augmentation=chosen(options, Augmentation, rotation=0.0, translation=0.0, zoom=0.0, elastic=0.0),
         deformations=Path(options.deformations) if options.deformations else None,

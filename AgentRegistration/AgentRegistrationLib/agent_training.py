@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,9 +27,7 @@ from .agent_objective import AgentObjective, draw_states, with_rigid_motions
 from .agent_pairs import PairGenerator
 from .agent_validation import validate_agent
 from .agent_walk import Agent, walk_options
-from .bspline_field import ControlLattice
-from .deformation_model import StatisticalDeformationModel
-from .ground_truth import GuidedRegistration, choose_pairs, ground_truth
+from .preparation import Deformations, PreparationSettings, default_registration, fit_deformations
 from .template import AnatomyTemplate, aligned_cases
 
 _INTENSITIES = Augmentation(0, 0, 0, 0, 12, 0, gamma=0.2, bias=0.15, noise=0.02)
@@ -44,10 +43,11 @@ class AgentRequest(ModelRequest):
         spacings: of the grid along its axes, mm; empty for ``spacing`` along all.
         frame: whether the grid's axes are the body's or the images', see `PairGrid`.
         augmentation: of intensities alone: deformations come from the deformation model.
-        modes: of the deformation model; two actions each.
+        modes: of the deformation model, two actions each; 0 for 25 in 3-D, 15 in 2-D.
         control_spacing: distance of control points, voxels.
         pairs: of training subjects that are registered for the deformation model.
-        registration: how they are.
+        least_overlap: mean Dice that such a pair must reach to be used.
+        image_weight, iterations: of those registrations, see `GuidedRegistration`.
         workers: processes that register them.
         deformations: folder in which they are kept, for other runs too; by default in the output folder.
         step: of an action, as a share of a mode's mean amplitude.
@@ -63,10 +63,12 @@ class AgentRequest(ModelRequest):
     frame: Frame = "patient"
     augmentation: Augmentation = _INTENSITIES
     options: TrainingOptions = field(default_factory=lambda: TrainingOptions(group_size=30, weight_decay=0.0))
-    modes: int = 25
-    control_spacing: float = 8.0
-    pairs: int = 500
-    registration: GuidedRegistration = field(default_factory=GuidedRegistration)
+    modes: int = 0
+    control_spacing: float = 12.0
+    pairs: int = 300
+    least_overlap: float = 0.75
+    image_weight: float = 0.5
+    iterations: int = 25
     workers: int = 1
     deformations: Path | None = None
     step: float = 0.25
@@ -133,8 +135,10 @@ class AgentTraining(ModelTraining):
         self.template = AnatomyTemplate.of_cases(training)
         self.data, _ = aligned_cases(self.data, self.template, progress.part(0.0, 0.1))
         training = chosen_cases(self.data, self.training)
-        self.deformation = self._fit(training, progress.part(0.1, 1.0))
-        self.space = agent_space(self.deformation, request.actions).to(request.options.device)
+        self.deformations = self._fit(training, progress.part(0.1, 1.0))
+        model = self.deformations.model
+        self.pairs = PairGenerator(training, self.deformations.pairs, self.deformations.controls, model)
+        self.space = agent_space(model, request.actions).to(request.options.device)
         configuration = AgentNetworkConfiguration(
             self.grid.size,
             2 * len(self.space),
@@ -146,24 +150,22 @@ class AgentTraining(ModelTraining):
         )
         return AgentObjective(AgentNetwork(configuration, float(self.space.steps.mean())))
 
-    def _fit(self, training: CaseSet, progress: Progress) -> StatisticalDeformationModel:
-        """The deformation model of the training cases, and the generator of pairs."""
+    def _fit(self, training: CaseSet, progress: Progress) -> Deformations:
+        """What is known of the deformations between the training cases."""
         request = self.request
-        lattice = ControlLattice.with_spacing(self.grid.size, request.control_spacing)
-        most = len(training) * (len(training) - 1)
-        if request.modes > min(request.pairs, most):
-            raise InputError(
-                f"{request.modes} modes of deformation need as many pairs of subjects, but there are "
-                f"{min(request.pairs, most)} ({len(training)} training subjects): ask for fewer modes (--modes), or train "
-                "on more subjects and pairs."
-            )
-        pairs = choose_pairs(len(training), request.pairs, request.options.seed)
-        folder = request.deformations or self.folder / "deformations"
-        controls = ground_truth(training, pairs, lattice, folder, request.registration, request.workers, progress)
-        model = StatisticalDeformationModel.fit(controls, lattice, request.modes)
-        self.explained = float(model.explained.sum())
-        self.pairs = PairGenerator(training, pairs, controls, model)
-        return model
+        registration = replace(
+            default_registration(len(self.grid.size)), image_weight=request.image_weight, iterations=request.iterations
+        )
+        settings = PreparationSettings(
+            request.pairs,
+            request.control_spacing,
+            request.modes,
+            request.least_overlap,
+            request.workers,
+            request.options.seed,
+            registration,
+        )
+        return fit_deformations(training, request.deformations or self.folder, settings, progress)
 
     def _build_trainer(self) -> Trainer:
         request = self.request
@@ -190,7 +192,8 @@ class AgentTraining(ModelTraining):
         )
 
     def _configuration(self) -> dict:
-        names = ("modes", "control_spacing", "pairs", "registration", "step", "rigid_translation", "rigid_rotation",
+        names = ("modes", "control_spacing", "pairs", "least_overlap", "image_weight",
+                 "iterations", "step", "rigid_translation", "rigid_rotation",
                  "widths", "dense", "stride", "dropout", "members", "batches", "decay", "decay_batches")  # fmt: skip
         request = plain(asdict(self.request))
         return super()._configuration() | {name: request[name] for name in names}
@@ -224,7 +227,7 @@ class AgentTraining(ModelTraining):
         return len(validation_pairs(len(self.validation))[: self.request.validation_pairs])
 
     def _further_parts(self, weights: dict[str, Tensor], progress: Progress) -> dict[str, dict[str, Tensor]]:
-        return {"deformation": self.deformation.state(), "template": self.template.state()}
+        return {"deformation": self.deformations.model.state(), "template": self.template.state()}
 
     def _model_entry(self) -> dict[str, Any]:
         configuration = plain(asdict(self.objective.network.configuration))
@@ -234,13 +237,15 @@ class AgentTraining(ModelTraining):
         card = super()._card(state)
         card["grid"] |= {"spacing_mm": list(self.grid.spacing), "frame": self.grid.frame}
         card["training"]["pairs"] = "drawn online, half of one subject deformed twice, half of two subjects"
+        known, model = self.deformations, self.deformations.model
         card["training"]["deformations"] = {
-            "modes": self.deformation.count,
-            "explained_variance": round(self.explained, 4),
-            "registered_pairs": min(self.request.pairs, len(self.training) * (len(self.training) - 1)),
+            "modes": model.count,
+            "explained_variance": round(float(model.explained.sum()), 4),
+            "registered_pairs": len(known.pairs) + known.left_out,
+            "used_pairs": len(known.pairs),
+            "median_dice": round(float(np.median(known.overlap)), 4),
             "control_point_spacing_mm": [
-                round(points * step, 3)
-                for points, step in zip(self.deformation.lattice.spacing, self.grid.spacing, strict=True)
+                round(points * step, 3) for points, step in zip(model.lattice.spacing, self.grid.spacing, strict=True)
             ],
         }
         return card

@@ -25,7 +25,7 @@ DEFAULTS = {
     "noise": 0.02,
 }
 
-LEAST = {"epochs": 1, "group_size": 1, "groups_per_step": 1, "modes": 1, "pairs": 1, "workers": 1, "stride": 1,
+LEAST = {"epochs": 1, "group_size": 1, "groups_per_step": 1, "pairs": 1, "workers": 1, "stride": 1,
          "members": 1, "batches": 1, "decay_batches": 1, "control_spacing": 2, "iterations": 1}  # fmt: skip
 """Least values of those options of which zero makes no sense."""
 
@@ -58,9 +58,10 @@ def build_parser() -> argparse.ArgumentParser:
     data.add_argument("--output", required=True, help="folder of checkpoint, logs and the finished model")
 
     deformations = parser.add_argument_group("Deformation model")
-    deformations.add_argument("--modes", type=int, default=25, help="of the deformation model; two actions each")
-    deformations.add_argument("--control-spacing", type=float, default=8.0, help="distance of control points, voxels")
-    deformations.add_argument("--pairs", type=int, default=500, help="of training subjects that are registered for it")
+    deformations.add_argument("--modes", type=int, default=0, help="two actions each; 0 for 25 in 3-D, 15 in 2-D")
+    deformations.add_argument("--control-spacing", type=float, default=12.0, help="distance of control points, voxels")
+    deformations.add_argument("--pairs", type=int, default=300, help="of training subjects that are registered for it")
+    deformations.add_argument("--least-overlap", type=float, default=0.75, help="mean Dice of a pair that is used")
     deformations.add_argument("--image-weight", type=float, default=0.5, help="of intensities against label maps there")
     deformations.add_argument("--iterations", type=int, default=25, help="of each of those registrations, per stage")
     deformations.add_argument("--workers", type=int, default=1, help="processes that register them")

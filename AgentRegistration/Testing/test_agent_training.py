@@ -230,7 +230,7 @@ def test_a_training_set_of_two_subjects_is_refused_with_advice(command, tmp_path
     given = ["--images", str(images), "--labels", str(labels), "--output", str(tmp_path / "output"), *TINY.split()]
     assert command.main([*given, "--validation-rule", "none"]) == 2
     error = capsys.readouterr().err
-    assert "2 training subjects" in error
+    assert "2 subjects give 2" in error
     assert "fewer modes" in error
 
 
