@@ -15,8 +15,8 @@ from DeformationLib.progress import Progress
 from DeformationSceneLib.placement import nodes_of
 from DeformationSceneLib.segmentations import add_segmentation, labels_from_segmentation
 from DeformationSceneLib.transforms import transform_points
+from DeformationSceneLib.volume_registration import RegistrationNodes, VolumeRegistration
 from DeformationSceneLib.volumes import add_volume, image_from_volume
-from LatentRegistrationSceneLib.volume_registration import RegistrationNodes, VolumeRegistration
 
 FIXED, MOVING = two_part_phantom(4), two_part_phantom(1)
 
@@ -321,7 +321,7 @@ def test_bundled_models_are_listed_and_kept(logic):
 def test_warnings_of_the_inverse_reach_the_log(logic, pair, monkeypatch, caplog):
     from LatentRegistrationLib import model
 
-    monkeypatch.setattr(model, "_inverse_warnings", lambda *_fields, **_options: ["The inverse is inexact."])
+    monkeypatch.setattr(model, "inverse_warnings", lambda *_fields, **_options: ["The inverse is inexact."])
     logic.registerVolumes(*pair[:2], "phantom")
     assert "inexact" not in caplog.text
     logic.registerVolumes(*pair[:2], "phantom", inverse=True)

@@ -13,14 +13,13 @@ import vtk
 from DeformationLib.errors import InputError
 from DeformationLib.image import Image
 from DeformationLib.phantoms import two_part_phantom
-from DeformationSceneLib import installation
+from DeformationSceneLib import amplitude_animation, installation
+from DeformationSceneLib.amplitude_animation import AmplitudeAnimation
 from DeformationSceneLib.placement import nodes_of
 from DeformationSceneLib.segmentations import add_segmentation
 from DeformationSceneLib.transforms import displacement_from_transform
 from DeformationSceneLib.volumes import add_volume
 from LatentRegistrationLib.explorer import Explorer
-from LatentRegistrationSceneLib import amplitude_animation
-from LatentRegistrationSceneLib.amplitude_animation import AmplitudeAnimation
 from Testing.panel_steps import SECONDS, Obstacle, handle_events, scene_ids
 from Testing.SlicerHost import dialogs
 from Testing.SlicerHost.application import load_scene, save_scene, testing

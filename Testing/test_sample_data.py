@@ -18,6 +18,7 @@ import slicer
 from DeformationLib.errors import InputError
 from DeformationLib.image_io import write_image
 from DeformationLib.phantoms import two_part_phantom
+from DeformationSceneLib import sample_pairs
 from LatentRegistrationSceneLib import sample_data
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -98,7 +99,7 @@ def archive_of(path, members):
 def members(tmp_path):
     """The four files of the pair, of phantoms, under the names that they have in the real archive."""
     members = {"Task04_Hippocampus/imagesTr/._hippocampus_152.nii.gz": b"macOS"}
-    for seed, name in enumerate(sample_data.HIPPOCAMPUS_PAIR):
+    for seed, name in enumerate(sample_pairs.HIPPOCAMPUS_PAIR):
         for kind, image in zip(("imagesTr", "labelsTr"), two_part_phantom(seed, size=24)):
             path = write_image(image, tmp_path / "files" / f"{kind}_{name}.nii.gz")
             members[f"Task04_Hippocampus/{kind}/{name}.nii.gz"] = path.read_bytes()
@@ -168,8 +169,10 @@ def test_a_second_pair_gets_names_of_its_own(scene):
 
 def test_the_real_pair_comes_out_of_the_archive(scene, tmp_path, members):
     logic = Logic(archive_of(tmp_path / "Task04_Hippocampus.tar", members))
-    nodes = sample_data.addHippocampus(logic)
-    assert logic.requests == [(sample_data.HIPPOCAMPUS_URL, "Task04_Hippocampus.tar", sample_data.HIPPOCAMPUS_CHECKSUM)]
+    nodes = sample_pairs.addHippocampus(logic)
+    assert logic.requests == [
+        (sample_pairs.HIPPOCAMPUS_URL, "Task04_Hippocampus.tar", sample_pairs.HIPPOCAMPUS_CHECKSUM)
+    ]
     fixed, moving, fixed_segmentation, _ = nodes
     np.testing.assert_allclose(voxels(fixed), two_part_phantom(0, size=24)[0].array)
     np.testing.assert_allclose(voxels(moving), two_part_phantom(1, size=24)[0].array)
@@ -193,18 +196,18 @@ def test_models_were_not_trained_on_the_pair():
 
     for card in (ROOT / "LatentRegistration" / "Resources" / "Models").glob("hippocampus*/model.json"):
         validation = json.loads(card.read_text())["training"]["validation_cases"]
-        assert set(sample_data.HIPPOCAMPUS_PAIR) <= set(validation), card
+        assert set(sample_pairs.HIPPOCAMPUS_PAIR) <= set(validation), card
 
 
 def test_a_failed_download_is_a_sentence(scene):
     with pytest.raises(InputError, match="network"):
-        sample_data.addHippocampus(Logic(error=ValueError("Failed to download")))
+        sample_pairs.addHippocampus(Logic(error=ValueError("Failed to download")))
     assert slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") == []
 
 
 def test_a_download_with_a_wrong_checksum_is_a_sentence(scene, tmp_path):
     with pytest.raises(InputError, match="damaged"):  # Slicer has removed the file
-        sample_data.addHippocampus(Logic(tmp_path / "removed.tar"))
+        sample_pairs.addHippocampus(Logic(tmp_path / "removed.tar"))
 
 
 def test_a_slot_shows_what_went_wrong(scene, sources, monkeypatch, caplog):
@@ -224,18 +227,18 @@ def test_another_file_is_refused(tmp_path, members, content):
     else:
         path.write_bytes(content)
     with pytest.raises(InputError, match="does not hold"):
-        sample_data.hippocampusPair(path)
+        sample_pairs.hippocampusPair(path)
 
 
 @pytest.mark.parametrize("trick", ["link", "size"])
 def test_tricks_of_an_archive_are_refused(tmp_path, members, monkeypatch, trick):
-    name = f"Task04_Hippocampus/imagesTr/{sample_data.HIPPOCAMPUS_PAIR[0]}.nii.gz"
+    name = f"Task04_Hippocampus/imagesTr/{sample_pairs.HIPPOCAMPUS_PAIR[0]}.nii.gz"
     if trick == "link":
         members[name] = (tarfile.SYMTYPE, "/etc/passwd")
     else:
-        monkeypatch.setattr(sample_data, "_LARGEST_MEMBER", 100)
+        monkeypatch.setattr(sample_pairs, "_LARGEST_MEMBER", 100)
     with pytest.raises(InputError, match="does not hold"):
-        sample_data.hippocampusPair(archive_of(tmp_path / "tricky.tar", members))
+        sample_pairs.hippocampusPair(archive_of(tmp_path / "tricky.tar", members))
 
 
 def test_nothing_else_is_extracted(tmp_path, members, monkeypatch):
@@ -245,7 +248,7 @@ def test_nothing_else_is_extracted(tmp_path, members, monkeypatch):
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(folder))
-    sample_data.hippocampusPair(archive)
+    sample_pairs.hippocampusPair(archive)
     assert list(folder.iterdir()) == []
     assert not (tmp_path / "outside.txt").exists()
 
@@ -254,10 +257,10 @@ def test_nothing_else_is_extracted(tmp_path, members, monkeypatch):
 def test_real_images_are_read_as_they_are(scene, tmp_path):
     members = {
         f"Task04_Hippocampus/{kind}/{name}.nii.gz": (DATA / folder / f"{name}.nii.gz").read_bytes()
-        for name in sample_data.HIPPOCAMPUS_PAIR
+        for name in sample_pairs.HIPPOCAMPUS_PAIR
         for kind, folder in (("imagesTr", "images"), ("labelsTr", "labels"))
     }
-    nodes = sample_data.addPair(sample_data.hippocampusPair(archive_of(tmp_path / "real.tar", members)))
+    nodes = sample_pairs.addPair(sample_pairs.hippocampusPair(archive_of(tmp_path / "real.tar", members)))
     assert voxels(nodes[0]).ndim == 3
     assert nodes[2].GetSegmentation().GetNumberOfSegments() == 2
 

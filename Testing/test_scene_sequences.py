@@ -9,14 +9,14 @@ from DeformationLib.errors import Cancelled, InputError
 from DeformationLib.phantoms import two_part_phantom
 from DeformationLib.progress import Progress
 from DeformationLib.registration import warp_image, warp_labels
+from DeformationSceneLib import component_export
+from DeformationSceneLib.component_export import AmplitudeSequence, ComponentDeformation, describe_amplitudes
 from DeformationSceneLib.placement import nodes_of
 from DeformationSceneLib.segmentations import add_segmentation, labels_from_segmentation
 from DeformationSceneLib.sequences import SequenceRecording
 from DeformationSceneLib.transforms import add_displacement_transform, displacement_from_transform, set_displacement
 from DeformationSceneLib.volumes import add_volume
 from LatentRegistrationLib.model import RegistrationModel
-from LatentRegistrationSceneLib import component_export
-from LatentRegistrationSceneLib.component_export import AmplitudeSequence, ComponentDeformation, describe_amplitudes
 from Testing.SlicerHost import samples
 from Testing.SlicerHost.application import load_scene, save_scene
 

@@ -20,6 +20,9 @@ from .pair_grid import PairGrid
 from .preprocessing import NetworkGrid
 from .progress import Progress
 
+_LIVE_MARGIN = 16
+"""Voxels in which a live displacement ends beyond the model's grid; more would cost more than the model itself."""
+
 
 def place_grids(
     grid: NetworkGrid,
@@ -79,6 +82,12 @@ def faded(displacement: Tensor, margin: int) -> Tensor:
         weight = share * share * (3 - 2 * share)
         result = result * weight.view(-1, *[1] * (displacement.ndim - 1 - axis))
     return result
+
+
+def ended_soon(displacement: Tensor, grid: Geometry, dimension: int) -> tuple[Tensor, Geometry]:
+    """A displacement that ends within a narrow margin, and its grid: for pictures, where a wide one would cost too much."""
+    margin = min(fading_margin(displacement), _LIVE_MARGIN)
+    return faded(displacement, margin), grown(grid, margin, dimension)
 
 
 def with_zero_edge(displacement: Tensor) -> Tensor:

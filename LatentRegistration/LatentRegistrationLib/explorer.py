@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from DeformationLib.field_of_view import faded, fading_margin, grown, reaches_beyond
+from DeformationLib.field_of_view import ended_soon, reaches_beyond
 from DeformationLib.image import Image
 from DeformationLib.masks import mask_box, mask_on_grid
 
@@ -19,9 +19,6 @@ from .suitability import suitability_warnings
 
 if TYPE_CHECKING:
     from .model import RegistrationModel
-
-_LIVE_MARGIN = 16
-"""Voxels in which a live displacement ends beyond the model's grid; more would cost more than the model itself."""
 
 
 class Explorer(ModelComponents):
@@ -96,8 +93,7 @@ class Explorer(ModelComponents):
         field = self.network_displacement(amplitudes=self.amplitudes(deviations))
         grid = self._seen.geometry
         if reaches_beyond(self.image.geometry, grid):
-            margin = min(fading_margin(field), _LIVE_MARGIN)
-            field, grid = faded(field, margin), grown(grid, margin, self._model.grid.dimension)
+            field, grid = ended_soon(field, grid, self._model.grid.dimension)
         return self._model.physical(field, self._seen, self._seen, replace(self._seen, geometry=grid))
 
     @torch.inference_mode()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from slicer.i18n import tr as _
 
+from DeformationSceneLib.explore_exports import ExploreExports
 from DeformationSceneLib.messages import errors_shown
 from DeformationSceneLib.plots import show_chart
 
@@ -16,26 +17,22 @@ from .component_charts import (
     update_charts,
     variance_chart,
 )
-from .component_export import AmplitudeSequence, ComponentDeformation
 from .deformation_grid import DeformationGrid, show_grid
 
 if TYPE_CHECKING:
     from .explore_section import ExploreSection
 
-_SEQUENCE_DEVIATIONS, _SEQUENCE_STEPS = 2.0, 9
 
-
-class ExploreOutputs:
+class ExploreOutputs(ExploreExports):
     """Answers the buttons for plots and exports; they are enabled only while something is explored."""
 
     def __init__(self, section: ExploreSection):
-        self._section, ui = section, section.ui
+        super().__init__(section)
+        ui = section.ui
         for button, slot in (
             (ui.explorePopulationPlotButton, self._onPopulationPlot),
             (ui.exploreCoefficientsPlotButton, self._onCoefficientsPlot),
             (ui.exploreVariancePlotButton, self._onVariancePlot),
-            (ui.exploreExportTransformButton, self._onExportTransform),
-            (ui.exploreExportSequenceButton, self._onExportSequence),
             (ui.exploreExportTableButton, self._onExportTable),
             (ui.exploreExportGridButton, self._onExportGrid),
         ):
@@ -69,33 +66,6 @@ class ExploreOutputs:
             node = add_component_table(explored.explorer, explored.imageNode)
             self._section.showState(_("Added the table '{name}'.").format(name=node.GetName()))
 
-    def _onExportTransform(self, _checked=False):
-        explored = self._section.exploration
-        with errors_shown(_("Export")):
-            self._section.stopAnimation()
-            amplitudes = explored.explorer.amplitudes(self._section.amplitudes())
-            code = self._section.pickedCode()
-            self._export(
-                ComponentDeformation(
-                    explored.imageNode, explored.structureNode, explored.explorer, amplitudes, code=code
-                )
-            )
-
-    def _onExportSequence(self, _checked=False):
-        explored = self._section.exploration
-        with errors_shown(_("Export")):
-            self._section.stopAnimation()
-            self._export(
-                AmplitudeSequence(
-                    explored.imageNode,
-                    explored.structureNode,
-                    explored.explorer,
-                    self._section.component(),
-                    _SEQUENCE_DEVIATIONS,
-                    _SEQUENCE_STEPS,
-                )
-            )
-
     def _onExportGrid(self, _checked=False):
         explored = self._section.exploration
         with errors_shown(_("Export")):
@@ -110,13 +80,3 @@ class ExploreOutputs:
                 self._section.showState(_("Added '{name}'.").format(name=node.GetName()))
 
             self._section.run(grid.compute, add, _("Export failed"))
-
-    def _export(self, export):
-        def add(_nothing):
-            # Not drawn: it would lie over the live one, which says the same.
-            nodes = export.addToScene(display=None)
-            kept = nodes.browser or nodes.transform
-            sentence = _("Added '{name}'.").format(name=kept.GetName())
-            self._section.showState(f"{sentence} {nodes.remark}".strip())
-
-        self._section.run(export.compute, add, _("Export failed"))

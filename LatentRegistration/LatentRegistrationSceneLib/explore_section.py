@@ -1,247 +1,47 @@
-"""The section Explore of the panel: components of an image, a slider that deforms it live, plots and exports."""
+"""The section Explore of the panel: components of a latent space; plots, exports, and codes that the latent map picks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 import numpy as np
-import slicer
-from slicer.i18n import tr as _
 
-from DeformationLib.errors import InputError
-from DeformationSceneLib.background import BackgroundJob, LatestRequest
-from DeformationSceneLib.live_deformation import LiveDeformation
-from DeformationSceneLib.messages import error_sentence, errors_shown, show_error
-from DeformationSceneLib.model_list import ModelList
-from DeformationSceneLib.segmentations import mask_from_node
-from DeformationSceneLib.slice_views import bring_into_views
-from DeformationSceneLib.volumes import image_from_volume
+from DeformationSceneLib import explore_section
 
-from .amplitude_controls import AmplitudeControls
 from .explore_outputs import ExploreOutputs
 
-if TYPE_CHECKING:
-    from LatentRegistrationLib.explorer import Explorer
 
-_CONTROLS = (
-    "explorePopulationPlotButton",
-    "exploreCoefficientsPlotButton",
-    "exploreVariancePlotButton",
-    "exploreExportTransformButton",
-    "exploreExportSequenceButton",
-    "exploreExportTableButton",
-    "exploreExportGridButton",
-)
-"""What can be used only while one explores, besides the amplitudes."""
+class ExploreSection(explore_section.ExploreSection):
+    """Explores the components of a registration model's latent space."""
 
-
-@dataclass(frozen=True)
-class Exploration:
-    """What is being explored: an image with its structure, its components by a model, and the live nodes."""
-
-    imageNode: object
-    structureNode: object
-    model: str
-    explorer: Explorer
-    live: LiveDeformation
-
-    @property
-    def inputs(self) -> tuple:
-        """What the user has selected: image, structure, model."""
-        return self.imageNode, self.structureNode, self.model
-
-
-class ExploreSection:
-    """Encodes the image beside the window, then lets its components be moved; the nodes it shows are gone afterwards."""
+    controls = (
+        *explore_section.ExploreSection.controls,
+        "explorePopulationPlotButton",
+        "exploreCoefficientsPlotButton",
+        "exploreVariancePlotButton",
+        "exploreExportTableButton",
+        "exploreExportGridButton",
+    )
 
     def __init__(self, ui, logic):
-        self.ui, self.logic = ui, logic
-        self._parameters = None
-        self._job: BackgroundJob | None = None
-        self._exploration: Exploration | None = None
-        self._shown: dict = {}
         self._picked: tuple[list[float], np.ndarray] | None = None
-        self._observed: list[tuple] = []
-        self._request = LatestRequest(self._compute, self._show, self._onLiveFailed)
-        self._models = ModelList(ui.exploreModelComboBox, None, logic, self._onModelChosen)
-        self._controls = AmplitudeControls(ui, self._ask)
-        ui.exploreButton.connect("clicked(bool)", self._onExploreClicked)
-        self._outputs = ExploreOutputs(self)
-        self.showState("")
+        super().__init__(ui, logic)
 
-    # What the panel calls
+    def outputs(self) -> ExploreOutputs:
+        """What answers the buttons for plots and exports."""
+        return ExploreOutputs(self)
 
-    @property
-    def exploring(self) -> bool:
-        """Whether an image is shown live."""
-        return self._exploration is not None
-
-    @property
-    def running(self) -> bool:
-        """Whether work is under way: encoding, or an export."""
-        return self._job is not None and self._job.running
-
-    @property
-    def exploration(self) -> Exploration | None:
-        """What is being explored, while one explores."""
-        return self._exploration
-
-    @property
-    def connected(self) -> bool:
-        """Whether there are parameters: not while another module is open."""
-        return self._parameters is not None
-
-    def setParameterNode(self, parameterNode):
-        """Connect with the parameters, or with none; what is shown live stays while another module is open."""
-        self._parameters = parameterNode
-        self._controls.setParameterNode(parameterNode)
-
-    def modelsChanged(self):
-        """Models were installed or removed."""
-        self._models.refresh()
-        if self._parameters is not None:
-            self._models.choose(self._parameters.exploreModel)
-
-    def parametersChanged(self):
-        """Show what follows from the parameters."""
-        self._models.choose(self._parameters.exploreModel)
-        if self.exploring and self._selectedInputs() != self._exploration.inputs:
-            self._followInputs()
-        if self.exploring:
-            self._controls.parametersChanged()
-            self._showAppearance()
-        self._updateEnabled()
-
-    def sceneClosing(self):
-        """The scene goes away, and the live nodes with it."""
-        self._end(sceneCloses=True)
-        self.showState("")
-
-    def cleanup(self):
-        """The panel goes away."""
-        self._end()
-
-    def _onModelChosen(self, name):
-        if self._parameters is not None:
-            self._parameters.exploreModel = name
-
-    # Exploring
-
-    def _onExploreClicked(self, _checked=False):
-        if self.running:
-            self._job.cancel()
-        elif self.exploring:
-            self._stop("")
-        else:
-            with errors_shown(_("Exploration failed")):
-                self._start()
-            self._updateEnabled()
-
-    def _start(self):
-        from DeformationSceneLib.installation import BACKEND, ensure_dependencies, how_to_install, missing_dependencies
-
-        parameters = self._parameters
-        if parameters is None or not parameters.exploreVolume:
-            raise InputError(_("Select the volume that is to be explored."))
-        if not ensure_dependencies():
-            self.showState(how_to_install(missing_dependencies(BACKEND)))
-            return
-        image = image_from_volume(parameters.exploreVolume)
-        mask = mask_from_node(parameters.exploreStructure, image)
-        model, device = parameters.exploreModel, parameters.device.value
-        inputs = self._selectedInputs()
-
-        def encode(progress):
-            progress.report(0.0, "Loading the model")
-            loaded = self.logic.model(model, device)
-            progress.report(0.6, "Encoding the image")
-            return loaded.explorer(image, mask)
-
-        self.run(encode, lambda explorer: self._begin(explorer, *inputs), _("Exploration failed"))
-
-    def _begin(self, explorer, imageNode, structureNode, model):
-        """The image is encoded: show it live."""
-        if imageNode.GetScene() is None:
-            raise InputError(_("The volume was deleted meanwhile: select another one."))
-        live = LiveDeformation(imageNode.GetScene(), explorer, imageNode, structureNode, display=None)
-        self._exploration = Exploration(imageNode, structureNode, model, explorer, live)
-        self._shown, self._picked = {}, None
-        self._observe(imageNode)
-        self._controls.begin(explorer.explained_variance_ratio)
+    def began(self):
+        """An image is explored now."""
+        self._picked = None
         for spinBox in (self.ui.explorePlotFirstSpinBox, self.ui.explorePlotSecondSpinBox):
-            spinBox.maximum = explorer.count
-        bring_into_views(imageNode, live.centre)
-        warnings = "\n".join(f"⚠ {warning}" for warning in explorer.warnings)
-        self.showState(warnings or _("Click a component and move the slider."))
-        if self._parameters is not None:
-            self.parametersChanged()
-        self._outputs.updateCharts()
+            spinBox.maximum = self.exploration.explorer.count
 
-    def _followInputs(self):
-        """The image, the structure or the model is another one now."""
-        imageNode, structureNode, model = self._selectedInputs()
-        explored = self._exploration
-        if explored.live.owns(imageNode) or explored.live.owns(structureNode):
-            self.showState(_("What is shown live cannot be explored itself: export it first."))
-            self._parameters.exploreVolume = explored.imageNode
-            self._parameters.exploreStructure = explored.structureNode
-            return
-        if imageNode is not explored.imageNode:
-            self._stop(_("The volume was changed: press Explore to go on with the new one."))
-            return
-        self._stop("")
-        if model != explored.model:
-            self._parameters.exploreAmplitudes = []  # they mean something else to another model
-        self._onExploreClicked()
-
-    def _stop(self, message: str):
-        self._end()
-        self.showState(message)
-
-    def _end(self, sceneCloses: bool = False):
-        """Stop everything and remove the live nodes, which a scene that closes does itself."""
-        if self._job is not None:
-            self._job.abandon()
-            self._job = None
-        self._request.stop()
-        self._controls.end()
-        exploration, self._exploration = self._exploration, None
-        for subject, tag in self._observed:
-            subject.RemoveObserver(tag)
-        self._observed = []
-        if exploration is not None and not sceneCloses:
-            exploration.live.close()
-
-    def _observe(self, imageNode):
-        """What makes the live nodes wrong: another content or place of the image, nodes that are deleted."""
-        changed = lambda caller, event: self._stop(_("The volume has changed: press Explore to encode it again."))  # noqa: E731
-        for event in (
-            slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent,
-            slicer.vtkMRMLTransformableNode.TransformModifiedEvent,
-        ):
-            self._observed.append((imageNode, imageNode.AddObserver(event, changed)))
-        scene = imageNode.GetScene()
-        self._observed.append((scene, scene.AddObserver(slicer.vtkMRMLScene.NodeRemovedEvent, self._onNodeRemoved)))
-
-    def _onNodeRemoved(self, _caller, _event):
-        if self.exploring and not self._exploration.live.alive:
-            self._stop(_("The volume or the live transform was deleted: exploring has ended."))
-
-    def _selectedInputs(self) -> tuple:
-        parameters = self._parameters
-        return parameters.exploreVolume, parameters.exploreStructure, parameters.exploreModel
-
-    # Following the slider
-
-    def amplitudes(self) -> list[float]:
-        """Of all components, in standard deviations."""
-        return self._controls.amplitudes()
-
-    def component(self) -> int:
-        """The chosen one, counted from 0."""
-        return self._controls.component()
+    def showAppearance(self):
+        """Show what follows from the parameters of how the deformation is drawn, and plotted."""
+        super().showAppearance()
+        axes = self.plotAxes()
+        if self._shown.setdefault("axes", axes) != axes:
+            self._shown["axes"] = axes
+            self._outputs.updateCharts()
 
     def plotAxes(self) -> tuple[int, int]:
         """Components along the axes of the population plot, counted from 0."""
@@ -255,7 +55,7 @@ class ExploreSection:
         The amplitudes become those of the code. What lies beside all components counts too, until an amplitude is changed.
         """
         self.stopAnimation()
-        explorer = self._exploration.explorer
+        explorer = self.exploration.explorer
         deviations = explorer.coefficients_of(code) / explorer.standard_deviations
         amplitudes = [round(float(value), 6) for value in deviations]
         self._picked = amplitudes, np.asarray(code, dtype=np.float64)
@@ -264,101 +64,8 @@ class ExploreSection:
 
     def pickedCode(self) -> np.ndarray | None:
         """The code that was given to `showCode`; None after an amplitude was changed."""
-        return self._codeOf(self.amplitudes()) if self.exploring else None
+        return self.wholeCode(self.amplitudes()) if self.exploring else None
 
-    def _codeOf(self, amplitudes: list[float]) -> np.ndarray | None:
+    def wholeCode(self, amplitudes: list[float]) -> np.ndarray | None:
+        """The picked code, as long as the amplitudes are its own."""
         return self._picked[1] if self._picked is not None and self._picked[0] == amplitudes else None
-
-    def stopAnimation(self):
-        """Let the amplitude stay where the animation has brought it."""
-        self._controls.stopAnimation()
-
-    def _ask(self, amplitudes: list[float]):
-        """Let the views follow; amplitudes that come faster than they can be computed are left out."""
-        if not self.exploring:
-            return
-        code = self._codeOf(amplitudes)
-        asked = amplitudes, None if code is None else code.tolist()
-        if self._shown.get("amplitudes") != asked:
-            self._shown["amplitudes"] = asked
-            self._request.ask((self._exploration, amplitudes, code))
-
-    @staticmethod
-    def _compute(request):
-        """In the thread."""
-        exploration, amplitudes, code = request
-        if code is None:
-            return exploration.live, exploration.live.compute(amplitudes)
-        return exploration.live, exploration.explorer.live_displacement_of_code(code)
-
-    def _show(self, answer):
-        live, displacement = answer
-        if self.exploring and live is self._exploration.live:
-            live.apply(displacement)
-
-    def _onLiveFailed(self, error):
-        self._stop(error_sentence(error))
-        show_error(error, _("Exploration failed"))
-
-    # Appearance
-
-    def _showAppearance(self):
-        live = self._exploration.live
-        display, image = self._parameters.exploreDisplay.value, self._parameters.exploreShowImage
-        if self._shown.get("display") != display:
-            self._shown["display"] = display
-            live.set_display(None if display == "nothing" else display)
-        if self._shown.get("image", False) != image:
-            self._shown["image"] = image
-            with errors_shown(_("Deformed image")):
-                live.show_image(image)
-        axes = self.plotAxes()
-        if self._shown.setdefault("axes", axes) != axes:
-            self._shown["axes"] = axes
-            self._outputs.updateCharts()
-
-    # Work and state
-
-    def run(self, work: Callable, finish: Callable, title: str):
-        """Run work beside the window, then `finish` with its result on the main thread; errors become dialogs."""
-
-        def fail(error):
-            self.showState(_("Failed: {sentence}").format(sentence=error_sentence(error)))
-            show_error(error, title)
-
-        def done(result):
-            try:
-                finish(result)
-            except Exception as error:
-                fail(error)
-
-        self._job = BackgroundJob(
-            work,
-            onDone=done,
-            onFailed=fail,
-            onCancelled=lambda: self.showState(_("Cancelled; the scene is as it was.")),
-            onProgress=self._showProgress,
-        )
-        self._job.start()
-        self.ui.exploreProgressBar.value = 0
-        self.showState(_("Starting"))
-
-    def _showProgress(self, fraction, message):
-        self.ui.exploreProgressBar.value = round(100 * fraction)
-        self.ui.exploreMessageLabel.text = _(message)
-
-    def showState(self, message: str):
-        """Show a sentence and what can be done now."""
-        self.ui.exploreMessageLabel.text = message
-        self.ui.exploreProgressBar.visible = self.running
-        self._updateEnabled()
-
-    def _updateEnabled(self):
-        button, running, exploring = self.ui.exploreButton, self.running, self.exploring
-        button.checked = exploring
-        button.text = _("Cancel") if running else _("Stop exploring") if exploring else _("Explore")
-        selected = self._parameters is not None and bool(self._parameters.exploreVolume)
-        button.enabled = running or exploring or selected
-        button.toolTip = _("Encode the image and deform it live") if button.enabled else _("Select a volume.")
-        for name in _CONTROLS:
-            getattr(self.ui, name).enabled = exploring and not (running and "Export" in name)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from DeformationSceneLib.component_export import ComponentDeformation, ComponentNodes
 from DeformationSceneLib.model_logic import ModelLogic
+from DeformationSceneLib.volume_registration import RegistrationNodes, VolumeRegistration
 
-from .component_export import ComponentDeformation, ComponentNodes
 from .motion_transport import MotionTransport, TransportNodes
 from .probabilistic import check_probabilistic, is_probabilistic
 from .simulation import DeformationSimulation, SimulationNodes
 from .uncertainty_volume import UncertaintyVolume
-from .volume_registration import RegistrationNodes, VolumeRegistration
 
 
 class LatentRegistrationLogic(ModelLogic):

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import math
-
-import slicer
 from slicer.i18n import tr as _
 
 from DeformationSceneLib import installation
 from DeformationSceneLib.background import BackgroundJob
 from DeformationSceneLib.messages import errors_shown, show_error
 from DeformationSceneLib.model_list import ModelList
-from DeformationSceneLib.transforms import show_transform
-
-from .volume_registration import RegistrationNodes, VolumeRegistration
-
-_OUTPUTS = {
-    "transform": "Transform",
-    "warped": "WarpedVolume",
-    "segmentation": "WarpedSegmentation",
-    "inverse": "InverseTransform",
-    "jacobian": "Jacobian",
-}
-"""Fields of `RegistrationNodes`, and how the parameters make... and output... call them."""
+from DeformationSceneLib.registration_result import (
+    RegistrationDisplay,
+    chosen_outputs,
+    reason_against_registration,
+    select_first_volumes,
+)
+from DeformationSceneLib.volume_registration import RegistrationNodes, VolumeRegistration
 
 
 class RegisterSection:
@@ -33,18 +25,9 @@ class RegisterSection:
         self._parameters = None
         self._job: BackgroundJob | None = None
         self._nodes: RegistrationNodes | None = None
-        self._fixedNode = None
         self._models = ModelList(ui.modelComboBox, ui.modelPurposeLabel, logic, self._onModelChosen)
-        for display, text in (
-            ("nothing", _("Nothing")),
-            ("arrows", _("Arrows")),
-            ("grid", _("Grid")),
-            ("contours", _("Contours")),
-        ):
-            ui.deformationDisplayComboBox.addItem(text, display)
+        self._display = RegistrationDisplay(ui)
         ui.applyButton.connect("clicked(bool)", self._onApplyClicked)
-        ui.fadeSlider.connect("valueChanged(int)", self._onFade)
-        ui.deformationDisplayComboBox.connect("currentIndexChanged(int)", self._onDisplayChosen)
         self._showIdle("")
 
     @property
@@ -63,17 +46,7 @@ class RegisterSection:
 
     def selectDefaults(self):
         """Select the first two volumes where nothing is selected yet."""
-        parameters = self._parameters
-        if parameters is None or parameters.fixedVolume or parameters.movingVolume:
-            return
-        volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-        volumes = [
-            node for node in volumes if not node.IsA("vtkMRMLLabelMapVolumeNode") and not node.GetHideFromEditors()
-        ]
-        if volumes:
-            parameters.fixedVolume = volumes[0]
-        if len(volumes) > 1:
-            parameters.movingVolume = volumes[1]
+        select_first_volumes(self._parameters)
 
     def modelsChanged(self):
         """Models were installed or removed."""
@@ -89,7 +62,8 @@ class RegisterSection:
     def sceneClosing(self):
         """The scene goes away: so does the work on it, and what is known of its nodes."""
         self._abandon()
-        self._nodes = self._fixedNode = None
+        self._nodes = None
+        self._display.forget()
         self._showIdle("")
 
     def cleanup(self):
@@ -108,19 +82,9 @@ class RegisterSection:
     def _updateApplyButton(self):
         if self.running:
             return
-        reason = self._reasonAgainstApply()
+        reason = reason_against_registration(self._parameters)
         self.ui.applyButton.enabled = not reason
         self.ui.applyButton.toolTip = reason or _("Register the moving volume to the fixed one")
-
-    def _reasonAgainstApply(self) -> str:
-        parameters = self._parameters
-        if parameters is None or not parameters.fixedVolume or not parameters.movingVolume:
-            return _("Select a fixed and a moving volume.")
-        if parameters.fixedVolume.GetID() == parameters.movingVolume.GetID():
-            return _("Select two different volumes.")
-        if not any(getattr(parameters, f"make{name}") for name in _OUTPUTS.values()):
-            return _("Select at least one output.")
-        return ""
 
     def _onApplyClicked(self, _checked=False):
         if self.running:
@@ -140,8 +104,7 @@ class RegisterSection:
             parameters.movingSegmentation,
             parameters.fixedMask,
             parameters.movingMask,
-            {field for field, name in _OUTPUTS.items() if getattr(parameters, f"make{name}")},
-            RegistrationNodes(**{field: getattr(parameters, f"output{name}") for field, name in _OUTPUTS.items()}),
+            *chosen_outputs(parameters),
         )
         # Read now: in the thread the parameters must not be touched.
         model, device, alignment = parameters.model, parameters.device.value, parameters.alignment.value
@@ -152,7 +115,7 @@ class RegisterSection:
             onCancelled=lambda: self._showIdle(_("Cancelled; the scene is as it was.")),
             onProgress=self._showProgress,
         )
-        self.ui.resultGroupBox.visible = False
+        self._display.hide()
         self.ui.applyButton.text = _("Cancel")
         self.ui.applyButton.toolTip = _("Stop; the scene stays as it is")
         self.ui.registerProgressBar.value = 0
@@ -170,7 +133,7 @@ class RegisterSection:
         self.ui.registerProgressBar.visible = False
         self.ui.registerMessageLabel.text = message
         self.ui.registerMessageLabel.visible = bool(message)
-        self.ui.resultGroupBox.visible = self._nodes is not None
+        self._display.showAgain()
         self._updateApplyButton()
 
     def _fail(self, error):
@@ -183,47 +146,5 @@ class RegisterSection:
         except Exception as error:
             self._fail(error)
             return
-        self._fixedNode = fixedNode
         self._showIdle("")
-        self._showResult()
-
-    def _showResult(self):
-        result = self._nodes.result
-        self.ui.resultLabel.text = _resultSentence(result)
-        self.ui.warningsLabel.text = "\n".join(f"⚠ {warning}" for warning in result.warnings)
-        self.ui.warningsLabel.visible = bool(result.warnings)
-        self.ui.fadeSlider.enabled = self._nodes.warped is not None
-        self.ui.deformationDisplayComboBox.enabled = self._nodes.transform is not None
-        if self._nodes.warped is not None:
-            slicer.util.setSliceViewerLayers(
-                background=self._fixedNode,
-                foreground=self._nodes.warped,
-                foregroundOpacity=self.ui.fadeSlider.value / 100,
-                fit=True,
-            )
-        self._onDisplayChosen()
-
-    def _onFade(self, value):
-        if self._nodes is not None and self._nodes.warped is not None:
-            slicer.util.setSliceViewerLayers(foregroundOpacity=value / 100)
-
-    def _onDisplayChosen(self, _index=0):
-        transform = self._nodes.transform if self._nodes is not None else None
-        if transform is not None and transform.GetScene() is not None:
-            display = self.ui.deformationDisplayComboBox.currentData
-            show_transform(transform, None if display == "nothing" else display)
-
-
-def _resultSentence(result) -> str:
-    """Seconds, similarity before and after, folding: what the result line says."""
-    parts = [_("Registered in {seconds:.2f} s.").format(seconds=sum(result.seconds.values()))]
-    before, after = result.similarity_before, result.similarity_after
-    if None not in (before, after) and not math.isnan(before + after):  # not a number where the images share no voxel
-        name = _(result.similarity_name).capitalize()
-        parts.append(
-            _("{similarity} {before:.2f} before, {after:.2f} after.").format(
-                similarity=name, before=before, after=after
-            )
-        )
-    parts.append(_("Folded voxels: {percent:.3f} %.").format(percent=result.folding_percent()))
-    return " ".join(parts)
+        self._display.show(self._nodes, fixedNode)

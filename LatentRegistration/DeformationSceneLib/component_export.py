@@ -16,14 +16,15 @@ from DeformationLib.errors import InputError
 from DeformationLib.image import Image
 from DeformationLib.progress import Progress
 from DeformationLib.registration import warp_image, warp_labels
-from DeformationSceneLib.placement import place_beside, scene_as_it_was_on_failure, unique_name
-from DeformationSceneLib.segmentations import add_segmentation, label_layers, update_segmentation
-from DeformationSceneLib.sequences import SequenceRecording
-from DeformationSceneLib.transforms import add_displacement_transform, set_displacement, show_transform
-from DeformationSceneLib.volumes import add_volume, image_from_volume, update_volume
+
+from .placement import place_beside, scene_as_it_was_on_failure, unique_name
+from .segmentations import add_segmentation, label_layers, update_segmentation
+from .sequences import SequenceRecording
+from .transforms import add_displacement_transform, set_displacement, show_transform
+from .volumes import add_volume, image_from_volume, update_volume
 
 if TYPE_CHECKING:
-    from LatentRegistrationLib.explorer import Explorer
+    from .explore_section import Explorer
 
 MAXIMUM_IMAGE_BYTES = 2**30
 """A sequence whose deformed images would take more memory is made without them."""

@@ -4,27 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from slicer.i18n import tr as _
 
 from DeformationLib.errors import InputError
 from DeformationLib.image import Image
 from DeformationLib.progress import Progress
-from DeformationSceneLib.placement import (
+
+from .placement import (
     check_outputs,
     output_name,
     place_beside,
     scene_as_it_was_on_failure,
     unique_name,
 )
-from DeformationSceneLib.segmentations import add_segmentation, label_layers, mask_from_node, update_segmentation
-from DeformationSceneLib.transforms import add_displacement_transform, set_displacement, set_registration_references
-from DeformationSceneLib.volumes import add_volume, image_from_volume, show_jacobian, update_volume
+from .segmentations import add_segmentation, label_layers, mask_from_node, update_segmentation
+from .transforms import add_displacement_transform, set_displacement, set_registration_references
+from .volumes import add_volume, image_from_volume, show_jacobian, update_volume
 
 if TYPE_CHECKING:
     from DeformationLib.registration import RegistrationResult
-    from LatentRegistrationLib.model import RegistrationModel
+
+
+class Registering(Protocol):
+    """A model that registers, for example a `LatentRegistrationLib.model.RegistrationModel`."""
+
+    def register(
+        self,
+        fixed: Image,
+        moving: Image,
+        alignment: str,
+        *,
+        fixed_mask: Image | None,
+        moving_mask: Image | None,
+        progress: Progress,
+    ) -> RegistrationResult:
+        """Register two images; raises `InputError` and `Cancelled`."""
 
 
 @dataclass
@@ -114,18 +130,18 @@ class VolumeRegistration:
             return label_layers(node, self._moving)
         return [image_from_volume(node)]
 
-    def compute(self, model: Callable[[], RegistrationModel], alignment: str, progress: Progress) -> None:
+    def compute(self, model: Callable[[], Registering], alignment: str, progress: Progress) -> None:
         """Register and make what the outputs hold; touches no node.
 
         Args:
             model: gives the model; called here, since loading takes time.
-            alignment: see `LatentRegistrationLib.model.RegistrationModel.register`.
+            alignment: that the model knows.
             progress: reports and cancels.
         """
         progress.report(0.0, "Loading the model")
         loaded = model()
         fixed_mask, moving_mask = self._masks
-        self.result = loaded.register(
+        result = loaded.register(
             self._fixed,
             self._moving,
             alignment,
@@ -133,27 +149,36 @@ class VolumeRegistration:
             moving_mask=moving_mask,
             progress=progress.part(0.1, 0.6),
         )
-        progress.report(0.6, "Warping")
+        self.take(result, progress.part(0.6, 1.0))
+
+    def take(self, result: RegistrationResult, progress: Progress) -> None:
+        """Make what the outputs hold of a registration of the two images; touches no node."""
+        self.result, self._warped_labels = result, []
+        progress.report(0.0, "Warping")
         if "warped" in self._outputs:
-            self._warped = self.result.warp(self._moving, progress=progress.part(0.6, 0.7))
-        progress.report(0.7, "Warping the segmentation")
+            self._warped = result.warp(self._moving, progress=progress.part(0.0, 0.25))
+        progress.report(0.25, "Warping the segmentation")
         for number, labels in enumerate(self._labels):
-            part = progress.part(0.7 + 0.1 * number / len(self._labels), 0.8)
-            self._warped_labels.append(self.result.warp(labels, labels=True, progress=part))
-        progress.report(0.8, "Measuring the deformation")
-        self.result.folding_percent(progress.part(0.8, 0.85))
+            part = progress.part(0.25 + 0.25 * number / len(self._labels), 0.5)
+            self._warped_labels.append(result.warp(labels, labels=True, progress=part))
+        progress.report(0.5, "Measuring the deformation")
+        result.folding_percent(progress.part(0.5, 0.6))
         if "jacobian" in self._outputs:
-            self._jacobian = self.result.jacobian(progress.part(0.85, 0.9))
+            self._jacobian = result.jacobian(progress.part(0.6, 0.75))
         if "inverse" in self._outputs:
-            self._inverse = self.result.invert(progress.part(0.9, 1.0))
+            self._inverse = result.invert(progress.part(0.75, 1.0))
         progress.report(1.0, "Registered")
+
+    def checkInScene(self) -> None:
+        """Raise InputError where one of the nodes was deleted."""
+        if any(node is not None and node.GetScene() is None for node in self._nodes):
+            raise InputError(_("A volume was deleted while it was being registered: nothing was added to the scene."))
 
     def addToScene(self) -> RegistrationNodes:
         """Put what was computed into the scene, beside the moving volume; on failure the scene is as it was."""
         fixedNode, movingNode, segmentationNode = self._nodes
+        self.checkInScene()
         scene = fixedNode.GetScene()
-        if scene is None or movingNode.GetScene() is None:
-            raise InputError(_("A volume was deleted while it was being registered: nothing was added to the scene."))
         nodes = RegistrationNodes(result=self.result)
         with scene_as_it_was_on_failure(scene):
             if "transform" in self._outputs:
