@@ -18,6 +18,7 @@ from .agent_registration import AgentAlignment, AgentRegistration, AgentResult, 
 from .agent_walk import Agent, WalkOptions, walk_options
 from .deformation_model import StatisticalDeformationModel
 from .deformation_space import DeformationSpace
+from .mode_explorer import ModeExplorer
 from .template import AnatomyTemplate
 
 
@@ -94,6 +95,10 @@ class AgentModel(TrainedModel):
             self.grid, fixed, moving, alignment, fixed_mask, moving_mask, self.template, self.device, progress, watch
         )
         return AgentRegistration(self.agent, self.grid, self.name, view, options or self.options, watch)
+
+    def explorer(self, image: Image, structure: Image | None = None) -> ModeExplorer:
+        """The modes of the deformation model on an image; see `ModeExplorer`."""
+        return ModeExplorer(self, image, structure)
 
     def register(
         self,

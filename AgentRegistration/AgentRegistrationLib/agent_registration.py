@@ -15,6 +15,7 @@ from torch import Tensor
 from DeformationLib.alignment import Alignment, InitialAlignment
 from DeformationLib.errors import InputError
 from DeformationLib.field_of_view import (
+    ended_soon,
     faded,
     fading_margin,
     field_on_image,
@@ -138,6 +139,15 @@ def within_mask(view: PairView, grid: PairGrid) -> torch.Tensor:
     return inside
 
 
+def coarser(grid: Geometry, stride: int) -> Geometry:
+    """Every ``stride``-th voxel of a grid along each axis, and one beyond where the last one would be left out."""
+    size = tuple(-(-(length - 1) // stride) + 1 for length in grid.size)
+    spacing = tuple(
+        step if length == 1 else step * stride for step, length in zip(grid.spacing, grid.size, strict=True)
+    )
+    return replace(grid, size=size, spacing=spacing)
+
+
 class AgentRegistration:
     """Two images, and an agent on its way between them; what `AgentModel.begin` returns.
 
@@ -159,6 +169,7 @@ class AgentRegistration:
 
     def run(self, steps: int | None = None, progress: Progress | None = None) -> AgentWalk:
         """Let all walks go on to their ends, or by so many steps; `walk` is the most similar one then."""
+        self.watch.rest()
         self.walk = self.agent.run(self.walks, steps, progress)
         self.watch.lap("agent")
         return self.walk
@@ -170,10 +181,47 @@ class AgentRegistration:
         target = image or self.view.fixed.geometry
         return field_on_image(self.grid, self.walk.displacement, seen_f.geometry, seen_m.geometry, target, progress)
 
+    @property
+    def image(self) -> Image:
+        """The moving image, which walks."""
+        return self.view.moving
+
+    def lead(self) -> AgentWalk:
+        """Leave all walks but the most similar one: from here on somebody leads it. Returns it."""
+        self.walks = [self.walk]
+        return self.walk
+
+    def resume(self, steps: int) -> None:
+        """Let all walks take at most so many more steps from where they stand, also those that have ended."""
+        for walk in self.walks:
+            walk.resume(steps)
+
+    @torch.inference_mode()
+    def live_displacement(self, amplitudes: Sequence[float], stride: int = 1) -> Image:
+        """Displacement under some parameters, LPS mm, on the network's grid: it costs the same for every image.
+
+        In larger images it ends within a narrow margin. Safe in any thread.
+
+        Args:
+            amplitudes: of the first parameters, in standard deviations from their means; missing ones are zero.
+            stride: only every so manieth voxel along each axis.
+        """
+        space, view, grid = self.agent.space, self.view, self.grid
+        deviations = torch.zeros(len(space))
+        deviations[: len(amplitudes)] = torch.as_tensor(list(amplitudes), dtype=torch.float32)
+        theta = space.means.cpu() + deviations * space.deviations.cpu()
+        field = space.displacement(theta[None].to(space.means)).float().cpu()
+        start, end = view.seen_f.geometry, view.seen_m.geometry
+        target = start
+        if reaches_beyond(view.fixed.geometry, start) or reaches_beyond(view.moving.geometry, end):
+            field, target = ended_soon(field, start, grid.dimension)
+        return field_on_image(grid, field, start, end, coarser(target, stride))
+
     @torch.inference_mode()
     def result(self, progress: Progress | None = None) -> AgentResult:
         """The registration where the walk stands. Raises `Cancelled` through ``progress``."""
         view, walk, watch, grid = self.view, self.walk, self.watch, self.grid
+        watch.rest()
         progress = progress or Progress()
         fixed, moving, seen_f, seen_m = view.fixed, view.moving, view.seen_f, view.seen_m
         field = walk.displacement.float().cpu()

@@ -27,6 +27,7 @@ from .agent_objective import AgentObjective, draw_states, with_rigid_motions
 from .agent_pairs import PairGenerator
 from .agent_validation import validate_agent
 from .agent_walk import Agent, walk_options
+from .coarsening import coarser_cases, coarser_deformations
 from .preparation import Deformations, PreparationSettings, default_registration, fit_deformations
 from .template import AnatomyTemplate, aligned_cases
 
@@ -44,7 +45,8 @@ class AgentRequest(ModelRequest):
         frame: whether the grid's axes are the body's or the images', see `PairGrid`.
         augmentation: of intensities alone: deformations come from the deformation model.
         modes: of the deformation model, two actions each; 0 for 25 in 3-D, 15 in 2-D.
-        control_spacing: distance of control points, voxels.
+        fine: ground truth is registered on a grid so many times finer than the one on which the agent looks.
+        control_spacing: distance of control points, voxels of the finer grid.
         pairs: of training subjects that are registered for the deformation model.
         least_overlap: mean Dice that such a pair must reach to be used.
         image_weight, iterations: of those registrations, see `GuidedRegistration`.
@@ -64,6 +66,7 @@ class AgentRequest(ModelRequest):
     augmentation: Augmentation = _INTENSITIES
     options: TrainingOptions = field(default_factory=lambda: TrainingOptions(group_size=30, weight_decay=0.0))
     modes: int = 0
+    fine: int = 1
     control_spacing: float = 12.0
     pairs: int = 300
     least_overlap: float = 0.75
@@ -108,7 +111,7 @@ class AgentTraining(ModelTraining):
         if request.labels is None:
             self._cases = find_cine_cases(request.images)
             grid = self._grid(HEART_GRID)
-            return load_heart_slices(request.images, grid, progress), grid
+            return load_heart_slices(request.images, self._finer(grid), progress), grid
         self._cases = find_cases(request.images, request.labels)
         if request.grid and (request.spacing or request.spacings):
             grid = self._grid(None)
@@ -118,7 +121,7 @@ class AgentTraining(ModelTraining):
                 request.images, request.labels, rule="none", spacing=request.spacing, factor=8, progress=progress
             )
             grid = self._grid(PairGrid(found.size, (found.spacing,) * len(found.size), request.frame))
-        return load_volumes(request.images, request.labels, grid, progress), grid
+        return load_volumes(request.images, request.labels, self._finer(grid), progress), grid
 
     def _grid(self, usual: PairGrid | None) -> PairGrid:
         """The grid that was asked for, and the usual one's numbers for what was left open."""
@@ -127,15 +130,23 @@ class AgentTraining(ModelTraining):
         spacing = request.spacings or ((request.spacing,) * len(size) if request.spacing else usual.spacing)
         return PairGrid(tuple(size), tuple(spacing), request.frame if request.labels else "image")
 
+    def _finer(self, grid: PairGrid) -> PairGrid:
+        """The grid on which ground truth is registered."""
+        fine = self.request.fine
+        size, spacing = tuple(fine * length for length in grid.size), tuple(step / fine for step in grid.spacing)
+        return replace(grid, size=size, spacing=spacing)
+
     def _build_objective(self) -> AgentObjective:
         request, progress = self.request, self.progress.part(0.02, 0.1)
         if not self.data.label_values:
             raise InputError("The label maps are empty: an agent learns from pairs whose structures are marked.")
         training = chosen_cases(self.data, self.training)
-        self.template = AnatomyTemplate.of_cases(training)
-        self.data, _ = aligned_cases(self.data, self.template, progress.part(0.0, 0.1))
+        aligned, _ = aligned_cases(self.data, AnatomyTemplate.of_cases(training), progress.part(0.0, 0.1))
+        known = self._fit(chosen_cases(aligned, self.training), progress.part(0.1, 0.95))
+        self.data = coarser_cases(aligned, request.fine, progress.part(0.95, 1.0))
         training = chosen_cases(self.data, self.training)
-        self.deformations = self._fit(training, progress.part(0.1, 1.0))
+        self.template = AnatomyTemplate.of_cases(training)
+        self.deformations = coarser_deformations(known, request.fine)
         model = self.deformations.model
         self.pairs = PairGenerator(training, self.deformations.pairs, self.deformations.controls, model)
         self.space = agent_space(model, request.actions).to(request.options.device)
@@ -192,7 +203,7 @@ class AgentTraining(ModelTraining):
         )
 
     def _configuration(self) -> dict:
-        names = ("modes", "control_spacing", "pairs", "least_overlap", "image_weight",
+        names = ("modes", "fine", "control_spacing", "pairs", "least_overlap", "image_weight",
                  "iterations", "step", "rigid_translation", "rigid_rotation",
                  "widths", "dense", "stride", "dropout", "members", "batches", "decay", "decay_batches")  # fmt: skip
         request = plain(asdict(self.request))

@@ -16,7 +16,7 @@ from DeformationLib.errors import InputError
 from DeformationLib.progress import Progress
 
 from .agent_network import AgentNetwork
-from .decision_process import ActionRule, Oscillation
+from .decision_process import ActionRule, Oscillation, acceptance_ratio
 from .deformation_space import DeformationSpace
 from .trajectory import Choice, State
 
@@ -206,6 +206,14 @@ class AgentWalk:
         """Parameters in standard deviations from their means, ``(d,)``."""
         return (self._theta - self._means) / self._deviations
 
+    def amplitudes_of(self, theta: Sequence[float]) -> list[float]:
+        """Those of other parameters, for instance of a state."""
+        return ((torch.tensor(theta) - self._means) / self._deviations).tolist()
+
+    def set_amplitudes(self, amplitudes: Sequence[float]) -> None:
+        """`set_theta` in standard deviations from the means."""
+        self.set_theta(self._means + torch.as_tensor(list(amplitudes), dtype=torch.float32) * self._deviations)
+
     @property
     def steps(self) -> Tensor:
         """By how much an action now changes each parameter, ``(d,)``."""
@@ -257,7 +265,25 @@ class AgentWalk:
         best = q.topk(min(count, len(q)))
         return list(zip(best.indices.tolist(), best.values.tolist(), strict=True))
 
+    def acceptance(self, action: int) -> float:
+        """Probability with which fuzzy control accepts an action here, in [0, 1]; 1 where there is no control."""
+        if not self.options.rule.tightness:
+            return 1.0
+        parameter = action // 2
+        mean, deviation, here = self._means[parameter], self._deviations[parameter], self._theta[parameter]
+        value = here + self._change(action)
+        if (value - mean).abs() < (here - mean).abs():
+            return 1.0
+        return float(acceptance_ratio(value, mean, deviation, self.options.rule.tightness))
+
     # ----------------------------------------------------------------------------------------------------- how it goes
+
+    def resume(self, steps: int) -> None:
+        """Let the agent take at most so many more steps from here, also after its end; an oscillation is looked for anew."""
+        self.options = replace(self.options, steps=self.taken + steps)
+        if self.stopped:
+            self.stopped = self._settled = False
+            self._since = self.taken
 
     def step(self) -> int | None:
         """Let the agent choose and take one action; returns it, or None where the walk has stopped."""

@@ -25,7 +25,7 @@ DEFAULTS = {
     "noise": 0.02,
 }
 
-LEAST = {"epochs": 1, "group_size": 1, "groups_per_step": 1, "pairs": 1, "workers": 1, "stride": 1,
+LEAST = {"epochs": 1, "group_size": 1, "groups_per_step": 1, "pairs": 1, "fine": 1, "workers": 1, "stride": 1,
          "members": 1, "batches": 1, "decay_batches": 1, "control_spacing": 2, "iterations": 1}  # fmt: skip
 """Least values of those options of which zero makes no sense."""
 
@@ -59,7 +59,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     deformations = parser.add_argument_group("Deformation model")
     deformations.add_argument("--modes", type=int, default=0, help="two actions each; 0 for 25 in 3-D, 15 in 2-D")
-    deformations.add_argument("--control-spacing", type=float, default=12.0, help="distance of control points, voxels")
+    deformations.add_argument("--fine", type=int, default=1, help="registered on a grid so many times finer")
+    deformations.add_argument("--control-spacing", type=float, default=12.0, help="of control points, voxels there")
     deformations.add_argument("--pairs", type=int, default=300, help="of training subjects that are registered for it")
     deformations.add_argument("--least-overlap", type=float, default=0.75, help="mean Dice of a pair that is used")
     deformations.add_argument("--image-weight", type=float, default=0.5, help="of intensities against label maps there")

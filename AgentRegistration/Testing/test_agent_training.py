@@ -177,6 +177,16 @@ def test_a_folder_becomes_an_agent_that_registers(trained, slices, tmp_path):
     assert states[-1].similarity == pytest.approx(report["similarity"]["after"], abs=1e-4)
 
 
+def test_ground_truth_of_a_finer_grid_makes_an_agent_of_a_coarser_one(train, tmp_path):
+    assert train("--grid 12,12 --spacing 4 --fine 2 --stride 1 --name coarse --seed 3") == 0
+    card = read_card(tmp_path / "output" / "model")
+    assert card["grid"]["size"] == [12, 12]
+    assert card["grid"]["spacing_mm"] == [4.0, 4.0]
+    assert card["training"]["deformations"]["control_point_spacing_mm"] == [12.0, 12.0]
+    assert card["training"]["deformations"]["median_dice"] > 0.75
+    assert card["model"]["configuration"]["size"] == [12, 12]
+
+
 def test_the_bundle_holds_the_running_statistics_of_the_network(trained):
     weights = read_weights(trained / "model", read_card(trained / "model"))["network"]
     variances = [value for name, value in weights.items() if name.endswith("running_var")]

@@ -1,0 +1,1 @@
+"""AgentRegistration on Slicer's side: logic, sections of the panel, nodes, sample data, self test."""
