@@ -16,6 +16,9 @@ from DeformationLib.pair_grid import PairGrid
 from DeformationLib.progress import Progress
 
 HIPPOCAMPUS_GRID = PairGrid((48, 64, 48), (1.0, 1.0, 1.0), "patient")
+BESIDE = ", slice "
+"""Between a subject's name and the distance of a slice from its middle one."""
+
 HEART_GRID = PairGrid((96, 96), (1.6, 1.6), "image")
 
 
@@ -30,18 +33,26 @@ def load_volumes(
 
 
 def load_heart_slices(
-    source: str | os.PathLike, grid: PairGrid = HEART_GRID, progress: Progress | None = None
+    source: str | os.PathLike, grid: PairGrid = HEART_GRID, progress: Progress | None = None, slices: int = 1
 ) -> CaseSet:
-    """The middle slice of every end-diastolic frame that has a label map; sources as in `cine_cases.find_cine_cases`.
+    """Slices of every end-diastolic frame that has a label map; sources as in `cine_cases.find_cine_cases`.
 
-    Raises `InputError` where fewer than two series can be used.
+    Args:
+        source: of the series.
+        grid: of the cases.
+        progress: reports and cancels.
+        slices: at most so many of each, the middle one and those around it in which a structure is marked. The middle one
+            has the name of its series, for the others see `BESIDE`.
+
+    Raises:
+        InputError: where fewer than two series can be used.
     """
     progress = progress or Progress()
     skipped: dict[str, str] = {}
     read: dict[str, tuple[Image, Image | None]] = {}
     found = find_cine_cases(source)
-    for number, case in enumerate(found):
-        progress.report(0.7 * number / len(found), f"Reading {case.name}")
+    for done, case in enumerate(found):
+        progress.report(0.7 * done / len(found), f"Reading {case.name}")
         try:
             cine = read_cine(case)
             if cine.ed_frame not in cine.labels:
@@ -49,6 +60,10 @@ def load_heart_slices(
             frame, labels = cine.frame(cine.ed_frame), cine.labels[cine.ed_frame]
             middle = frame.array.shape[0] // 2
             read[case.name] = one_slice(frame, middle), one_slice(labels, middle)
+            for number in range(max(0, middle - (slices - 1) // 2), min(len(labels.array), middle + slices // 2 + 1)):
+                if number != middle and labels.array[number].any():
+                    name = f"{case.name}{BESIDE}{number - middle:+d}"
+                    read[name] = one_slice(frame, number), one_slice(labels, number)
         except InputError as error:
             skipped[case.name] = str(error)
     return prepare_cases(read, grid, skipped, progress.part(0.7, 1.0))

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from DeformationLib.cases import CaseSet
 from DeformationLib.errors import InputError
@@ -22,8 +21,7 @@ from DeformationLib.fields import compose, inverse_error, warp
 
 from .bspline_field import BSplineField
 from .deformation_model import StatisticalDeformationModel
-
-_ELSEWHERE = 0.02  # weight of a voxel far from all structures
+from .structure_region import structure_region
 
 
 @dataclass(frozen=True)
@@ -150,7 +148,7 @@ class _CoarseField:
         modes = self._dense(model.reconstruct(torch.eye(model.count)) - model.reconstruct(torch.zeros(1, model.count)))
         self._mean = self._dense(model.reconstruct(torch.zeros(1, model.count)))
         coarse = tuple(slice(None, None, stride) for _ in model.lattice.size)
-        weights = torch.ones(model.lattice.size) if region is None else region.clamp_min(_ELSEWHERE)
+        weights = torch.ones(model.lattice.size) if region is None else region
         self._share = weights[coarse].sqrt()
         self._inverse = torch.linalg.pinv((modes * self._share).flatten(1).double()).float()
 
@@ -182,16 +180,9 @@ def composed_amplitudes(
 ) -> Tensor:
     """Amplitudes ``(n, d)`` between two deformed subjects, from those of either and the control points between them.
 
-    Where a ``region`` ``size`` is given, with 1 around the structures, the displacement has to be right there.
+    Where a ``region`` ``size`` is given, the displacement has to be right there, by its weights.
     """
     return _CoarseField(model, region).composed(of_moving, between, of_fixed)
-
-
-def structure_region(cases: CaseSet, margin: int = 3) -> Tensor:
-    """1 where any of twenty subjects has a structure, and ``margin`` voxels around, else 0; ``size``."""
-    share = sum(labels.float().sum(dim=0) / 255 for labels in cases.labels) / len(cases)
-    pool = F.max_pool2d if share.ndim == 2 else F.max_pool3d
-    return pool((share > 0.05).float()[None, None], 2 * margin + 1, 1, margin)[0, 0]
 
 
 def opposite_error(model: StatisticalDeformationModel, theta: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from DeformationLib.pair_grid import Frame, PairGrid
 from DeformationLib.progress import Progress
 from DeformationLib.training import Trainer, TrainingOptions, TrainingState
 
-from .agent_cases import HEART_GRID, chosen_cases, load_heart_slices, load_volumes
+from .agent_cases import BESIDE, HEART_GRID, chosen_cases, load_heart_slices, load_volumes
 from .agent_model import agent_space
 from .agent_network import AgentNetwork, AgentNetworkConfiguration
 from .agent_objective import AgentObjective, draw_states, with_rigid_motions
@@ -42,6 +42,7 @@ class AgentRequest(ModelRequest):
         images: folder of images, with ``labels`` a folder of their label maps; or, without ``labels``, a folder or table of
             cine series, whose middle slices at end-diastole are taken (see `cine_cases.find_cine_cases`).
         spacings: of the grid along its axes, mm; empty for ``spacing`` along all.
+        slices: of each series for training, see `load_heart_slices`.
         frame: whether the grid's axes are the body's or the images', see `PairGrid`.
         augmentation: of intensities alone: deformations come from the deformation model.
         modes: of the deformation model, two actions each; 0 for 25 in 3-D, 15 in 2-D.
@@ -62,6 +63,7 @@ class AgentRequest(ModelRequest):
     """
 
     spacings: tuple[float, ...] = ()
+    slices: int = 1
     frame: Frame = "patient"
     augmentation: Augmentation = _INTENSITIES
     options: TrainingOptions = field(default_factory=lambda: TrainingOptions(group_size=30, weight_decay=0.0))
@@ -111,7 +113,7 @@ class AgentTraining(ModelTraining):
         if request.labels is None:
             self._cases = find_cine_cases(request.images)
             grid = self._grid(HEART_GRID)
-            return load_heart_slices(request.images, self._finer(grid), progress), grid
+            return load_heart_slices(request.images, self._finer(grid), progress, request.slices), grid
         self._cases = find_cases(request.images, request.labels)
         if request.grid and (request.spacing or request.spacings):
             grid = self._grid(None)
@@ -122,6 +124,13 @@ class AgentTraining(ModelTraining):
             )
             grid = self._grid(PairGrid(found.size, (found.spacing,) * len(found.size), request.frame))
         return load_volumes(request.images, request.labels, self._finer(grid), progress), grid
+
+    def _split(self) -> tuple[list[int], list[int]]:
+        """As any training, of the middle slices; the slices around them train where they do."""
+        training, validation = super()._split()
+        subjects = {self.data.names[index] for index in training}
+        around = [i for i, name in enumerate(self.data.names) if name.rpartition(BESIDE)[0] in subjects]
+        return training + around, validation
 
     def _grid(self, usual: PairGrid | None) -> PairGrid:
         """The grid that was asked for, and the usual one's numbers for what was left open."""
@@ -203,7 +212,7 @@ class AgentTraining(ModelTraining):
         )
 
     def _configuration(self) -> dict:
-        names = ("modes", "fine", "control_spacing", "pairs", "least_overlap", "image_weight",
+        names = ("slices", "modes", "fine", "control_spacing", "pairs", "least_overlap", "image_weight",
                  "iterations", "step", "rigid_translation", "rigid_rotation",
                  "widths", "dense", "stride", "dropout", "members", "batches", "decay", "decay_batches")  # fmt: skip
         request = plain(asdict(self.request))

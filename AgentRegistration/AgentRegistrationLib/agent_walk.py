@@ -206,9 +206,9 @@ class AgentWalk:
         """Parameters in standard deviations from their means, ``(d,)``."""
         return (self._theta - self._means) / self._deviations
 
-    def amplitudes_of(self, theta: Sequence[float]) -> list[float]:
-        """Those of other parameters, for instance of a state."""
-        return ((torch.tensor(theta) - self._means) / self._deviations).tolist()
+    def amplitudes_of(self, theta: Sequence[float] | Sequence[Sequence[float]]) -> Tensor:
+        """Those of other parameters ``(..., d)``, for instance of states."""
+        return (torch.tensor(theta) - self._means) / self._deviations
 
     def set_amplitudes(self, amplitudes: Sequence[float]) -> None:
         """`set_theta` in standard deviations from the means."""

@@ -57,8 +57,9 @@ def coarser_deformations(deformations: Deformations, factor: int) -> Deformation
     fine = deformations.model.lattice
     lattice = ControlLattice(tuple(length // factor for length in fine.size), fine.cells)
     controls = deformations.controls / factor
-    model = StatisticalDeformationModel.fit(controls, lattice, deformations.model.count)
-    return replace(deformations, controls=controls, model=model)
+    region = None if deformations.region is None else _mean(deformations.region[None, None], factor)[0, 0]
+    model = StatisticalDeformationModel.fit(controls, lattice, deformations.model.count, region)
+    return replace(deformations, controls=controls, model=model, region=region)
 
 
 def _smoothed(image: Tensor, factor: int) -> Tensor:

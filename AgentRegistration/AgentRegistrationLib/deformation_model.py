@@ -15,21 +15,25 @@ from DeformationLib.errors import InputError
 from DeformationLib.files import atomic_path
 
 from .bspline_field import BSplineField, ControlLattice
+from .structure_region import metric_roots
 
 _STEP = 0.25  # of the mean amplitude of a mode, for one action
 
 
 @dataclass(frozen=True)
 class StatisticalDeformationModel:
-    """Deformations ``mean + theta @ modes``; theta are the modes' amplitudes, in voxels of control-point displacement.
+    """Deformations ``mean + theta @ modes``; theta are the modes' amplitudes.
 
-    The deformation from one subject to another and the opposite one are both in the population, so that the mean is zero,
-    ``theta = 0`` is the identity and ``-theta`` is, to first order, the inverse of ``theta``.
+    Amplitudes have the length of the control points' displacements in voxels, or, of a model that was fitted to a region,
+    the root mean square of the displacement over that region. The deformation from one subject to another and the opposite
+    one are both in the population, so that the mean is zero, ``theta = 0`` is the identity and ``-theta`` is, to first
+    order, the inverse of ``theta``.
 
     Attributes:
         lattice: of the control points.
         mean: ``(C,)``, C = D times the number of control points.
-        modes: ``(d, C)``, rows of length 1, the strongest first.
+        modes: ``(d, C)``, what one unit of each amplitude adds to the control points, the strongest first.
+        measures: ``(d, C)``, rows whose products with control points are the amplitudes; without a region, the modes.
         deviations: ``(d,)`` standard deviation of the training amplitudes.
         typical: ``(d,)`` mean absolute training amplitude.
         largest: ``(d,)`` largest absolute training amplitude.
@@ -39,6 +43,7 @@ class StatisticalDeformationModel:
     lattice: ControlLattice
     mean: Tensor
     modes: Tensor
+    measures: Tensor
     deviations: Tensor
     typical: Tensor
     largest: Tensor
@@ -46,7 +51,11 @@ class StatisticalDeformationModel:
 
     @classmethod
     def fit(
-        cls, displacements: Tensor | np.ndarray, lattice: ControlLattice, modes: int = 25
+        cls,
+        displacements: Tensor | np.ndarray,
+        lattice: ControlLattice,
+        modes: int = 25,
+        region: Tensor | None = None,
     ) -> StatisticalDeformationModel:
         """Principal components, by scikit-learn, of training displacements and their opposites.
 
@@ -54,6 +63,8 @@ class StatisticalDeformationModel:
             displacements: control-point displacements ``(n, D, *lattice)`` or ``(n, C)``, voxels.
             lattice: that they are on.
             modes: how many to keep.
+            region: ``size``, weights of the voxels; what the control points move there is what modes are made to explain.
+                Without one, all control points count the same, however far from any structure.
 
         Raises:
             InputError: for more modes than training deformations, values that are not finite, and deformations that are
@@ -72,6 +83,13 @@ class StatisticalDeformationModel:
             raise InputError(f"Deformations of {data.shape[1]} numbers do not fit a lattice of {lattice.count}.")
         if not np.isfinite(data).all():
             raise InputError("Some of the training deformations are not finite: register their pairs again.")
+        count = lattice.count // lattice.dimension
+        root, inverse = metric_roots(lattice, region) if region is not None else (np.eye(count), np.eye(count))
+
+        def per_channel(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+            return (rows.reshape(-1, count) @ matrix).reshape(len(rows), -1)
+
+        data = per_channel(data, root)
         pca = PCA(n_components=modes, svd_solver="full").fit(np.concatenate([data, -data]))
         if not pca.explained_variance_[-1] > 1e-12:
             raise InputError(
@@ -80,7 +98,8 @@ class StatisticalDeformationModel:
         amplitudes = np.abs(data @ pca.components_.T)
         arrays = [
             np.zeros(lattice.count),
-            pca.components_,
+            per_channel(pca.components_, inverse),
+            per_channel(pca.components_, root),
             np.sqrt((amplitudes**2).mean(axis=0)),
             amplitudes.mean(axis=0),
             amplitudes.max(axis=0),
@@ -107,7 +126,7 @@ class StatisticalDeformationModel:
 
     def project(self, control: Tensor) -> Tensor:
         """Amplitudes ``(n, d)`` of control-point displacements ``(n, D, *lattice)`` or ``(n, C)``."""
-        return (control.flatten(1).to(self.modes) - self.mean) @ self.modes.T
+        return (control.flatten(1).to(self.modes) - self.mean) @ self.measures.T
 
     def reconstruct(self, theta: Tensor) -> Tensor:
         """Control-point displacements ``(n, D, *lattice)`` of amplitudes ``(n, k)``; modes beyond k stay at zero."""
@@ -143,7 +162,7 @@ class StatisticalDeformationModel:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> StatisticalDeformationModel:
-        """Inverse of `state`; modes are made orthonormal again after storage in half precision.
+        """Inverse of `state`; measures are made to fit the modes again after storage in half precision.
 
         Raises `InputError` for a state that is incomplete.
         """
@@ -152,8 +171,8 @@ class StatisticalDeformationModel:
             lattice = ControlLattice(tuple(state["size"].int().tolist()), tuple(state["cells"].int().tolist()))
         except KeyError as error:
             raise InputError(f"The deformation model lacks {error}: install or fit it again.") from error
-        orthonormal, triangle = torch.linalg.qr(parts["modes"].double().T)
-        parts["modes"] = (orthonormal * triangle.diagonal().sign()).T.float().contiguous()
+        modes, measures = parts["modes"].double(), parts["measures"].double()
+        parts["measures"] = torch.linalg.solve(measures @ modes.T, measures).float()
         return cls(lattice, **parts)
 
     def save(self, path: str | os.PathLike) -> Path:
@@ -174,7 +193,7 @@ class StatisticalDeformationModel:
         return cls.from_state(state)
 
 
-_PER_MODE = ("modes", "deviations", "typical", "largest", "explained")
+_PER_MODE = ("modes", "measures", "deviations", "typical", "largest", "explained")
 
 
 def reconstruction_errors(

@@ -27,6 +27,7 @@ from DeformationLib.progress import Progress, console_progress
 from .bspline_field import BSplineField, ControlLattice
 from .deformation_model import StatisticalDeformationModel
 from .ground_truth import GuidedRegistration, choose_pairs, ground_truth
+from .structure_region import structure_region
 from .template import AnatomyTemplate, aligned_cases
 
 MODEL, SUMMARY, CACHE = "deformation_model.npz", "ground_truth.json", "ground_truth"
@@ -65,6 +66,7 @@ class Deformations:
         overlap: mean Dice ``(n,)`` that they reach.
         model: of the deformations.
         left_out: how many pairs were registered, but not well enough.
+        region: that the model was fitted to, see `structure_region`.
     """
 
     pairs: list[tuple[int, int]]
@@ -72,6 +74,7 @@ class Deformations:
     overlap: np.ndarray
     model: StatisticalDeformationModel
     left_out: int
+    region: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -146,12 +149,13 @@ def fit_deformations(
             f"Only {int(good.sum())} of {len(chosen)} pairs were registered well enough for {modes} modes of "
             "deformation: check that images and label maps belong together, or ask for fewer modes."
         )
-    model = StatisticalDeformationModel.fit(controls[good], lattice, modes)
+    region = structure_region(cases)
+    model = StatisticalDeformationModel.fit(controls[good], lattice, modes, region)
     model.save(folder / MODEL)
     pairs = [pair for pair, kept in zip(chosen, good, strict=True) if kept]
     _write_summary(folder / SUMMARY, cases, chosen, overlap, settings, lattice, model)
     progress.report(1.0, f"{len(pairs)} deformations, {modes} modes")
-    return Deformations(pairs, controls[good], overlap[good], model, int((~good).sum()))
+    return Deformations(pairs, controls[good], overlap[good], model, int((~good).sum()), region)
 
 
 def _check(cases: CaseSet, settings: PreparationSettings) -> tuple[int, list[tuple[int, int]]]:

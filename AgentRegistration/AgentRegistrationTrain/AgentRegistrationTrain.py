@@ -25,7 +25,7 @@ DEFAULTS = {
     "noise": 0.02,
 }
 
-LEAST = {"epochs": 1, "group_size": 1, "groups_per_step": 1, "pairs": 1, "fine": 1, "workers": 1, "stride": 1,
+LEAST = {"epochs": 1, "group_size": 1, "groups_per_step": 1, "pairs": 1, "fine": 1, "slices": 1, "workers": 1, "stride": 1,
          "members": 1, "batches": 1, "decay_batches": 1, "control_spacing": 2, "iterations": 1}  # fmt: skip
 """Least values of those options of which zero makes no sense."""
 
@@ -51,6 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     data = parser.add_argument_group("Data")
     data.add_argument("--images", required=True, help="folder of images, or folder or table of cine series")
     data.add_argument("--labels", default="", help="folder of label maps with the images' names; empty for cine series")
+    data.add_argument("--slices", type=int, default=1, help="of each cine series, around its middle, for training")
     data.add_argument("--split-file", default="", help="names of the validation cases, .json or one name per line")
     data.add_argument(
         "--validation-rule", default="10:1", help="N:R validates on every N-th case from the R-th; or none"
