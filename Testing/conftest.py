@@ -90,6 +90,27 @@ def risk_panel(scene, risk_models):
     yield from _opened_panel("RiskPrediction")
 
 
+@pytest.fixture(scope="session")
+def random_agents(tmp_path_factory):
+    """A folder with agents of volumes and of slices with random weights."""
+    from Testing.agent_fixtures import write_agents
+
+    return write_agents(tmp_path_factory.mktemp("agents"))
+
+
+@pytest.fixture
+def agent_models(random_agents, monkeypatch):
+    """The random agents are installed as hippocampus-agent and cardiac-slice-agent, in place of the bundled ones."""
+    monkeypatch.setenv("LATENTMOTION_MODELS", str(random_agents))
+    return random_agents
+
+
+@pytest.fixture
+def agent_panel(scene, agent_models):
+    """The panel of AgentRegistration; as `panel`."""
+    yield from _opened_panel("AgentRegistration")
+
+
 def _opened_panel(name):
     import slicer
 

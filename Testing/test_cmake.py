@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 STUB = Path(__file__).resolve().parent / "CMakeStub"
-MODULES = ("LatentRegistration", "MotionModel", "RiskPrediction")
+MODULES = ("LatentRegistration", "MotionModel", "RiskPrediction", "AgentRegistration")
 IGNORED = {"__pycache__", "Testing"}
 
 CMAKE = shutil.which("cmake", path=os.pathsep.join((os.path.dirname(sys.executable), os.environ.get("PATH", ""))))

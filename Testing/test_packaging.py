@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-MODULES = ("LatentRegistration", "MotionModel", "RiskPrediction")
+MODULES = ("LatentRegistration", "MotionModel", "RiskPrediction", "AgentRegistration")
 BACKEND = (
     "LatentRegistration/DeformationLib",
     "LatentRegistration/LatentRegistrationLib",
     "MotionModel/MotionModelLib",
     "RiskPrediction/RiskPredictionLib",
+    "AgentRegistration/AgentRegistrationLib",
 )
 SHARED = ("LatentRegistration/DeformationLib", "LatentRegistration/DeformationSceneLib")
 
@@ -37,17 +38,22 @@ def test_only_the_scene_libraries_and_the_modules_import_slicer(package):
 
 @pytest.mark.parametrize("package", SHARED)
 def test_what_is_shared_imports_no_module(package):
-    assert imports_in(package, "LatentRegistration|MotionModel|RiskPrediction") == []
+    assert imports_in(package, "LatentRegistration|MotionModel|RiskPrediction|AgentRegistration") == []
 
 
 @pytest.mark.parametrize("package", ["LatentRegistrationLib", "LatentRegistrationSceneLib"])
 def test_registration_knows_nothing_of_motion(package):
-    assert imports_in(f"LatentRegistration/{package}", "MotionModel|RiskPrediction") == []
+    assert imports_in(f"LatentRegistration/{package}", "MotionModel|RiskPrediction|AgentRegistration") == []
 
 
 @pytest.mark.parametrize("package", ["MotionModelLib", "MotionModelSceneLib"])
 def test_motion_knows_nothing_of_risk(package):
-    assert imports_in(f"MotionModel/{package}", "RiskPrediction") == []
+    assert imports_in(f"MotionModel/{package}", "RiskPrediction|AgentRegistration") == []
+
+
+@pytest.mark.parametrize("package", ["AgentRegistrationLib", "AgentRegistrationSceneLib"])
+def test_agents_know_nothing_of_other_models(package):
+    assert imports_in(f"AgentRegistration/{package}", "LatentRegistration|MotionModel|RiskPrediction") == []
 
 
 def test_no_panel_uses_another_panels_parts():

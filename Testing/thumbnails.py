@@ -3,7 +3,8 @@
 Writes ``LatentRegistration/Resources/Icons/Phantoms.png``, and ``Hippocampus.png`` from a data folder with ``images/``
 and ``labels/``: the sagittal slice of the fixed image that shows most of its structures, with their contours. And
 ``MotionModel/Resources/Icons/BeatingHeart.png``: the middle slice of the simulated heart, contracted, with the contours
-of both phases. And ``RiskPrediction/Resources/Icons/SimulatedCohort.png``: nine hearts of the simulated cohort.
+of both phases. And ``RiskPrediction/Resources/Icons/SimulatedCohort.png``: nine hearts of the simulated cohort. And
+``AgentRegistration/Resources/Icons/TwoHearts.png``: the fixed one of two hearts, with the contours of both.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from .SlicerHost.application import start
 ICONS = Path(__file__).resolve().parents[1] / "LatentRegistration" / "Resources" / "Icons"
 HEART = Path(__file__).resolve().parents[1] / "MotionModel" / "Resources" / "Icons" / "BeatingHeart.png"
 COHORT = Path(__file__).resolve().parents[1] / "RiskPrediction" / "Resources" / "Icons" / "SimulatedCohort.png"
+TWO_HEARTS = Path(__file__).resolve().parents[1] / "AgentRegistration" / "Resources" / "Icons" / "TwoHearts.png"
 LONGEST_SIDE = 240
 HEAD, BODY = (1.0, 0.78, 0.25), (0.35, 0.8, 1.0)
 
@@ -98,6 +100,31 @@ def draw_cohort(path: Path) -> None:
     picture.convert("RGB").save(path, optimize=True)
 
 
+def draw_two_hearts(path: Path) -> None:
+    """Draw the fixed slice of the simulated pair, with the walls of both hearts."""
+    import slicer
+    from PIL import Image
+
+    from AgentRegistrationSceneLib.sample_data import simulatedHearts
+    from DeformationLib.cardiac_phantoms import POOL
+    from DeformationSceneLib.segmentations import add_segmentation
+    from DeformationSceneLib.volumes import add_volume
+
+    from .SlicerHost.views import SliceView
+
+    scene = slicer.mrmlScene
+    scene.Clear(False)
+    pair = simulatedHearts()
+    volume = add_volume(scene, pair.fixed, "Image")
+    with SliceView(scene, (LONGEST_SIDE, LONGEST_SIDE), smoothness=4) as view:
+        view.set_background(volume)
+        view.set_slice("axial")
+        for labels, colour in ((pair.movingLabels, HEAD), (pair.fixedLabels, BODY)):
+            part = labels.with_array((labels.array == POOL).astype(np.int16))
+            view.add_outline(add_segmentation(scene, part, "Heart", reference_volume_node=volume), colour)
+        Image.fromarray(view.render()).save(path, optimize=True)
+
+
 def _sagittal_position(labels) -> float:
     """R of the slice that shows most of both labels."""
     areas = np.minimum(*((labels.array == label).sum(axis=(0, 1)) for label in (1, 2)))
@@ -114,6 +141,7 @@ def main() -> None:
     draw_thumbnail(phantom_pair(), ICONS / "Phantoms.png")
     draw_heart(HEART)
     draw_cohort(COHORT)
+    draw_two_hearts(TWO_HEARTS)
     if arguments.data:
         draw_thumbnail(hippocampus_pair(arguments.data), ICONS / "Hippocampus.png")
 

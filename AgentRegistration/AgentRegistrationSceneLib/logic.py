@@ -92,7 +92,13 @@ class AgentRegistrationLogic(ModelLogic):
         """
         from DeformationLib.progress import Progress
 
-        asked = {"transform": True, "warped": warped, "inverse": inverse, "jacobian": jacobian, "trajectory": trajectory}
+        asked = {
+            "transform": True,
+            "warped": warped,
+            "inverse": inverse,
+            "jacobian": jacobian,
+            "trajectory": trajectory,
+        }
         walking = WalkRegistration(
             fixedNode,
             movingNode,

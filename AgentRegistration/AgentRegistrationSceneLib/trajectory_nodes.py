@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
-import slicer
 from slicer.i18n import tr as _
 
 from DeformationLib.image import Image
@@ -17,10 +16,10 @@ from DeformationSceneLib.tables import Column, add_table, fill_table
 from DeformationSceneLib.transforms import add_displacement_transform, set_displacement
 
 from .walk_charts import amplitudes_chart, similarity_chart
+from .walk_run import WalkPicture, take_picture
 
 if TYPE_CHECKING:
     from AgentRegistrationLib.agent_registration import AgentRegistration
-    from AgentRegistrationLib.agent_walk import AgentWalk
 
 _FRAMES_PER_SECOND = 20.0
 
@@ -51,7 +50,11 @@ class TrajectoryNodes:
 
 
 def add_trajectory(
-    registration: AgentRegistration, displacements: Sequence[Image], fixedNode, movingNode, before: TrajectoryNodes | None
+    registration: AgentRegistration,
+    displacements: Sequence[Image],
+    fixedNode,
+    movingNode,
+    before: TrajectoryNodes | None,
 ) -> TrajectoryNodes:
     """Put the shown walk into the scene, beside the moving volume.
 
@@ -63,26 +66,27 @@ def add_trajectory(
 
     Put it inside `scene_as_it_was_on_failure`.
     """
-    scene, walk = movingNode.GetScene(), registration.walk
+    scene, picture = movingNode.GetScene(), take_picture(registration, displacement=False)
     nodes = TrajectoryNodes(table=before.table if before is not None and before.table.GetScene() is not None else None)
     if nodes.table is None:
-        nodes.table = add_table(scene, output_name(scene, movingNode, fixedNode, "walk table"), trajectory_columns(walk))
+        nodes.table = add_table(
+            scene, output_name(scene, movingNode, fixedNode, "walk table"), trajectory_columns(picture)
+        )
         place_beside(nodes.table, movingNode)
     else:
-        fill_table(nodes.table, trajectory_columns(walk))
+        fill_table(nodes.table, trajectory_columns(picture))
     name, role = f"{movingNode.GetName()} to {fixedNode.GetName()}", nodes.table.GetID()
-    nodes.similarity = similarity_chart(scene, f"AgentRegistration/{role}/similarity", walk, name, movingNode)
-    nodes.amplitudes = amplitudes_chart(scene, f"AgentRegistration/{role}/amplitudes", walk, name, movingNode)
+    nodes.similarity = similarity_chart(scene, f"AgentRegistration/{role}/similarity", picture, name, movingNode)
+    nodes.amplitudes = amplitudes_chart(scene, f"AgentRegistration/{role}/amplitudes", picture, name, movingNode)
     _add_sequence(nodes, displacements, fixedNode, movingNode)
     if before is not None:
         _replace(before, nodes)
     return nodes
 
 
-def trajectory_columns(walk: AgentWalk) -> dict[str, Column]:
+def trajectory_columns(picture: WalkPicture) -> dict[str, Column]:
     """The steps of a walk as columns of a table; modes count from 1, amplitudes are in standard deviations."""
-    states = walk.states
-    amplitudes = np.array([walk.amplitudes_of(state.theta) for state in states])
+    states, amplitudes = picture.states, picture.amplitudes
     choices = {"start": _("start"), "agent": _("agent"), "user": _("user"), "settled": _("mean of the last steps")}
     columns = {
         "Step": Column(np.arange(len(states))),
@@ -128,4 +132,4 @@ def _replace(before: TrajectoryNodes, new: TrajectoryNodes) -> None:
             continue
         name = old.GetName()
         remove_node(old)
-        getattr(new, part).SetName(unique_name(slicer.mrmlScene, name))
+        getattr(new, part).SetName(unique_name(getattr(new, part).GetScene(), name))

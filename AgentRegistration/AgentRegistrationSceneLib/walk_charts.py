@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 from DeformationSceneLib.plots import Axes, Series, update_chart
 
 if TYPE_CHECKING:
-    from AgentRegistrationLib.agent_walk import AgentWalk
+    from .walk_run import WalkPicture
 
 SHOWN_MODES = 8
 """The first modes, which the chart shows: the strongest in the training population."""
@@ -22,19 +22,19 @@ _COLOURS = (
 _USER = (0.90, 0.10, 0.12)
 
 
-def similarity_chart(scene, role: str, walk: AgentWalk, name: str, beside):
+def similarity_chart(scene, role: str, picture: WalkPicture, name: str, beside):
     """Chart of the similarity of each state; states that a user has made are marked.
 
     Args:
         role: what the scene keeps the chart for.
-        walk: gives the states.
+        picture: of the walk.
         name: of the pair, in the nodes' names.
         beside: node in whose folder new nodes are put.
     """
-    values = _at_least_two([state.similarity for state in walk.states])
+    values = _at_least_two([state.similarity for state in picture.states])
     tables = {"walk": {"step": np.arange(len(values)), "similarity": values}}
     series = [Series(_("similarity"), "walk", "step", "similarity", "line", _COLOURS[0])]
-    by_hand = [step for step, state in enumerate(walk.states) if state.choice == "user"]
+    by_hand = [step for step, state in enumerate(picture.states) if state.choice == "user"]
     if by_hand:
         marks = _at_least_two(by_hand)
         tables["by hand"] = {"step": marks, "similarity by hand": values[marks.astype(int)]}
@@ -51,9 +51,9 @@ def similarity_chart(scene, role: str, walk: AgentWalk, name: str, beside):
     return update_chart(scene, role, axes, tables, series, beside)
 
 
-def amplitudes_chart(scene, role: str, walk: AgentWalk, name: str, beside):
+def amplitudes_chart(scene, role: str, picture: WalkPicture, name: str, beside):
     """Chart of the amplitudes of the first modes in each state; arguments as of `similarity_chart`."""
-    amplitudes = np.array([walk.amplitudes_of(state.theta) for state in walk.states])
+    amplitudes = picture.amplitudes
     if len(amplitudes) == 1:
         amplitudes = amplitudes[[0, 0]]
     shown = min(amplitudes.shape[1], SHOWN_MODES)

@@ -55,6 +55,7 @@ class WalkRegistration(VolumeRegistration):
 
     Attributes:
         registration: the `AgentRegistrationLib.agent_registration.AgentRegistration`; None before `begin`.
+        shares: of the training population's variance along each parameter; 0 for rigid motions.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class WalkRegistration(VolumeRegistration):
         """Read the nodes; arguments and errors as of `VolumeRegistration`, and "trajectory" is one of the outputs."""
         super().__init__(fixedNode, movingNode, segmentationNode, fixedMaskNode, movingMaskNode, outputs, into)
         self.registration: AgentRegistration | None = None
+        self.shares: list[float] = []
         self._replay: list[Image] = []
         self._kept: AgentNodes | None = None
 
@@ -104,6 +106,8 @@ class WalkRegistration(VolumeRegistration):
         self.registration = loaded.begin(
             self._fixed, self._moving, alignment, options, progress.part(0.3, 1.0), *self._masks
         )
+        explained = loaded.deformation.explained.tolist()
+        self.shares = explained + [0.0] * (len(loaded.space) - len(explained))
 
     def step(self) -> int | None:
         """Let the agent take one step; returns the action, or None where the walk has stopped."""
@@ -148,7 +152,7 @@ class WalkRegistration(VolumeRegistration):
 def replay_displacements(registration: AgentRegistration, progress: Progress | None = None) -> list[Image]:
     """The displacement of every state of the shown walk, on a grid as coarse as keeps them small."""
     progress, walk = progress or Progress(), registration.walk
-    amplitudes = [walk.amplitudes_of(state.theta) for state in walk.states]
+    amplitudes = walk.amplitudes_of([state.theta for state in walk.states]).tolist()
     stride = 1
     first = registration.live_displacement(amplitudes[0])
     while len(amplitudes) * first.array.size * 4 > MAXIMUM_REPLAY_BYTES and stride < _COARSEST:

@@ -23,7 +23,7 @@ CARD, WEIGHTS = "model.json", "weights.pt"
 FOLDERS_VARIABLE = "LATENTMOTION_MODELS"
 """Environment variable with the folders of a user's models, separated as in PATH; models are installed into the first."""
 
-_MODULES = ("MotionModel", "RiskPrediction")
+_MODULES = ("MotionModel", "RiskPrediction", "AgentRegistration")
 """Modules beside LatentRegistration that bring models of their own."""
 
 _REQUIRED = ("format", "name", "purpose", "model", "grid", "training", "accuracy", "weights_sha256")

@@ -99,10 +99,14 @@ class Stopwatch:
         self._last = time.perf_counter()
 
     def lap(self, step: str) -> None:
-        """End a step: its time counts from the end of the one before."""
+        """End a step: its time counts from the end of the one before, and is added where the step was done before."""
         now = time.perf_counter()
-        self.seconds[step] = round(now - self._last, 4)
+        self.seconds[step] = round(self.seconds.get(step, 0.0) + now - self._last, 4)
         self._last = now
+
+    def rest(self) -> None:
+        """What has passed since the last step belongs to none: somebody has looked, or thought."""
+        self._last = time.perf_counter()
 
 
 def console_progress(description: str, stream: TextIO | None = None) -> Progress:

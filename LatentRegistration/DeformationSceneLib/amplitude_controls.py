@@ -14,13 +14,14 @@ class AmplitudeControls:
     Args:
         ui: widgets by name.
         onAmplitudes: called with the amplitudes of all components, in standard deviations, that are to be shown.
+        title: what the list calls a component; by default "Component".
     """
 
-    def __init__(self, ui, onAmplitudes: Callable[[list[float]], None]):
+    def __init__(self, ui, onAmplitudes: Callable[[list[float]], None], title: str = ""):
         self._ui, self._onAmplitudes = ui, onAmplitudes
         self._parameters = None
         self._animation = AmplitudeAnimation(self._onAnimated)
-        self._components = ComponentList(ui.exploreComponentsTable, self._onComponentChosen, self._setAmplitude)
+        self._components = ComponentList(ui.exploreComponentsTable, self._onComponentChosen, self._setAmplitude, title)
         ui.exploreAmplitudeSlider.connect("valueChanged(double)", self._onSliderMoved)
         ui.exploreAnimateButton.connect("toggled(bool)", self._onAnimateToggled)
         ui.exploreResetButton.connect("clicked(bool)", self._onReset)

@@ -18,13 +18,16 @@ class ComponentList:
         table: the widget.
         onChosen: called with the component, counted from 0, that the user has chosen.
         onAmplitude: called with a component and the amplitude, in standard deviations, that the user has typed.
+        title: of the first column; by default "Component".
     """
 
-    def __init__(self, table, onChosen: Callable[[int], None], onAmplitude: Callable[[int, float], None]):
+    def __init__(
+        self, table, onChosen: Callable[[int], None], onAmplitude: Callable[[int, float], None], title: str = ""
+    ):
         self._table, self._onChosen, self._onAmplitude = table, onChosen, onAmplitude
         self._amplitudes: list[float] = []
         self._filling = False
-        titles = [_("Component"), _("Variance"), _("Cumulative"), _("Amplitude (SD)")]
+        titles = [title or _("Component"), _("Variance"), _("Cumulative"), _("Amplitude (SD)")]
         table.setColumnCount(len(titles))
         table.setHorizontalHeaderLabels(titles)
         table.setSelectionBehavior(qt.QAbstractItemView.SelectRows)

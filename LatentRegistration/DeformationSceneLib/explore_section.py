@@ -85,12 +85,16 @@ class ExploreSection:
         self._observed: list[tuple] = []
         self._request = LatestRequest(self._compute, self._show, self._onLiveFailed)
         self._models = ModelList(ui.exploreModelComboBox, None, logic, self._onModelChosen)
-        self._controls = AmplitudeControls(ui, self._ask)
+        self._controls = AmplitudeControls(ui, self._ask, self.componentTitle())
         ui.exploreButton.connect("clicked(bool)", self._onExploreClicked)
         self._outputs = self.outputs()
         self.showState("")
 
     # What a module says of its own
+
+    def componentTitle(self) -> str:
+        """What the list calls a component; empty for just that."""
+        return ""
 
     def outputs(self):
         """What answers the buttons for plots and exports."""

@@ -77,7 +77,7 @@ class LiveDeformation:
             ),
         }
         self._own: list[slicer.vtkMRMLNode] = []
-        with self._adopting_new_nodes():
+        with self.adopting_new_nodes():
             name = unique_name(scene, f"{image_node.GetName()} deformation: live")
             self.transform = add_displacement_transform(scene, still, name)
             # Before the structure, whose contours are then drawn over the arrows.
@@ -118,7 +118,7 @@ class LiveDeformation:
     def set_display(self, display: TransformDisplay | None) -> None:
         """Choose how slice views draw the deformation; None hides it."""
         if self.transform is not None and self._present(self.transform):
-            with self._adopting_new_nodes():
+            with self.adopting_new_nodes():
                 node = show_transform(self.transform, display, **self._display_settings)
                 if display is not None:
                     node.SetColorMap(_cool_colours(self._display_settings["maximum_mm"]))
@@ -132,13 +132,31 @@ class LiveDeformation:
         if not self.alive:
             return
         if visible and (self.deformed_image is None or not self._present(self.deformed_image)):
-            with self._adopting_new_nodes():
+            with self.adopting_new_nodes():
                 name = unique_name(self._scene, f"{self._image_node.GetName()} deformed: live")
                 self.deformed_image = add_volume(self._scene, self._deformer.image, name, like=self._image_node)
                 self.deformed_image.SetAndObserveTransformNodeID(self.transform.GetID())
         if self.deformed_image is not None:
             nodes = (self._image_node, self.deformed_image)
             exchange_in_views(self._scene, *(nodes if visible else reversed(nodes)))
+
+    @contextmanager
+    def adopting_new_nodes(self) -> Iterator[None]:
+        """Mark the nodes that the block adds, those of their display and colours too, as passing; beside the image.
+
+        They go with the others in `close`.
+        """
+        # It exists from here on in any case, so that it is not taken for one of the nodes of the block.
+        slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(self._scene)
+        before = {node.GetID() for node in nodes_of(self._scene)}
+        with scene_as_it_was_on_failure(self._scene):
+            yield
+            added = [node for node in nodes_of(self._scene) if node.GetID() not in before]
+            for node in added:
+                node.SetSaveWithScene(False)
+                if node.IsA("vtkMRMLDisplayableNode"):
+                    place_beside(node, self._image_node)
+        self._own += added
 
     def close(self) -> None:
         """Remove the nodes from the scene; views show the image again. Can be called again, and after a scene closed."""
@@ -161,21 +179,6 @@ class LiveDeformation:
         self.deformed.SetAndObserveTransformNodeID(self.transform.GetID())
         show_surfaces(self.undeformed, RED, opacity_3d=0.3)
         show_surfaces(self.deformed, GOLD)
-
-    @contextmanager
-    def _adopting_new_nodes(self) -> Iterator[None]:
-        """Mark the nodes that the block adds, those of their display and colours too, as passing; beside the image."""
-        # It exists from here on in any case, so that it is not taken for one of the nodes of the block.
-        slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(self._scene)
-        before = {node.GetID() for node in nodes_of(self._scene)}
-        with scene_as_it_was_on_failure(self._scene):
-            yield
-            added = [node for node in nodes_of(self._scene) if node.GetID() not in before]
-            for node in added:
-                node.SetSaveWithScene(False)
-                if node.IsA("vtkMRMLDisplayableNode"):
-                    place_beside(node, self._image_node)
-        self._own += added
 
     def _present(self, node) -> bool:
         return bool(self._scene.IsNodePresent(node))

@@ -32,5 +32,52 @@ def bring_into_views(volume_node: slicer.vtkMRMLVolumeNode, centre: Sequence[flo
             slice_node.JumpSliceByOffsetting(*centre)
 
 
+def show_in_plane(volume_node: slicer.vtkMRMLVolumeNode) -> None:
+    """Show a volume in the slice views, the red one in the plane of its slices.
+
+    Slices of a heart are seldom in the planes of the body. Does nothing where there are no views, or the volume is shown.
+    """
+    if slicer.app.layoutManager() is None:
+        return
+    bring_into_views(volume_node)
+    turn_red_view(volume_node)
+
+
+def turn_red_view(volume_node: slicer.vtkMRMLVolumeNode) -> None:
+    """Turn the red slice view into the plane of a volume's slices, if it shows the volume; nothing without views."""
+    manager = slicer.app.layoutManager()
+    red = manager.sliceWidget("Red") if manager is not None else None
+    if red is not None and red.sliceLogic().GetSliceCompositeNode().GetBackgroundVolumeID() == volume_node.GetID():
+        red.sliceLogic().GetSliceNode().RotateToVolumePlane(volume_node)
+        red.sliceLogic().FitSliceToAll()
+
+
+class SliceLayers:
+    """What slice views show at the moment, to be shown again later.
+
+    >>> before = SliceLayers(scene)
+    >>> slicer.util.setSliceViewerLayers(background=volume)
+    >>> before.restore()
+    """
+
+    def __init__(self, scene: slicer.vtkMRMLScene) -> None:
+        self._scene = scene
+        self._layers = [
+            (node, node.GetBackgroundVolumeID(), node.GetForegroundVolumeID(), node.GetForegroundOpacity())
+            for node in _nodes(scene, "vtkMRMLSliceCompositeNode")
+        ]
+
+    def restore(self) -> None:
+        """Show it again, as far as it is still there."""
+        for node, background, foreground, opacity in self._layers:
+            if self._scene.IsNodePresent(node):
+                node.SetBackgroundVolumeID(self._there(background))
+                node.SetForegroundVolumeID(self._there(foreground))
+                node.SetForegroundOpacity(opacity)
+
+    def _there(self, identifier: str | None) -> str | None:
+        return identifier if identifier and self._scene.GetNodeByID(identifier) is not None else None
+
+
 def _nodes(scene: slicer.vtkMRMLScene, node_class: str) -> list[slicer.vtkMRMLNode]:
     return [scene.GetNthNodeByClass(index, node_class) for index in range(scene.GetNumberOfNodesByClass(node_class))]

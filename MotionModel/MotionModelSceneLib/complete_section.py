@@ -10,10 +10,11 @@ from DeformationLib.errors import InputError
 from DeformationSceneLib.messages import warning_lines
 from DeformationSceneLib.panel_work import PanelWork
 from DeformationSceneLib.sequence_reading import find_series
+from DeformationSceneLib.slice_views import show_in_plane
 
 from .given_frames import format_numbers, given_frames
 from .motion_section import MotionSection
-from .result_display import ResultList, fraction_sentence, show_in_plane, show_motion
+from .result_display import ResultList, fraction_sentence, show_motion
 from .track_section import reason_against_sequence
 
 

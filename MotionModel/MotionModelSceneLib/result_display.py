@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import slicer
 from slicer.i18n import tr as _
 
 from DeformationSceneLib import result_list
 from DeformationSceneLib.sequences import sequences_of
-from DeformationSceneLib.slice_views import bring_into_views
 from DeformationSceneLib.structure_parts import part_names
 
 from .heart_parts import guess_parts
@@ -57,21 +55,6 @@ def _set_visible(node, visible: bool) -> None:
     display = node.GetDisplayNode() if node is not None and node.GetScene() is not None else None
     if display is not None:
         display.SetVisibility(visible)
-
-
-def show_in_plane(volumeNode) -> None:
-    """Show a volume in the slice views, the red one in the plane of its slices.
-
-    Cine series are seldom in the planes of the body. Does nothing where there are no views, or the volume is shown.
-    """
-    manager = slicer.app.layoutManager()
-    if manager is None:
-        return
-    bring_into_views(volumeNode)
-    red = manager.sliceWidget("Red")
-    if red is not None and red.sliceLogic().GetSliceCompositeNode().GetBackgroundVolumeID() == volumeNode.GetID():
-        red.sliceLogic().GetSliceNode().RotateToVolumePlane(volumeNode)
-        red.sliceLogic().FitSliceToAll()
 
 
 def fraction_sentence(volumes, structureNode) -> str:

@@ -11,9 +11,10 @@ from DeformationSceneLib.messages import errors_shown, warning_lines
 from DeformationSceneLib.panel_work import PanelWork
 from DeformationSceneLib.sequence_reading import find_series, reason_against_series
 from DeformationSceneLib.side_by_side import Shown, SideBySide
+from DeformationSceneLib.slice_views import show_in_plane
 
 from .motion_section import MotionSection
-from .result_display import ResultList, fraction_sentence, main_fraction, show_in_plane, show_motion
+from .result_display import ResultList, fraction_sentence, main_fraction, show_motion
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from DeformationSceneLib.messages import warning_lines
 from DeformationSceneLib.model_list import ModelList
 from DeformationSceneLib.panel_work import PanelWork
 from DeformationSceneLib.sequence_reading import Series, find_series, reason_against_series
+from DeformationSceneLib.slice_views import show_in_plane
 
 from .motion_section import MotionSection
-from .result_display import ResultList, fraction_sentence, show_in_plane, show_motion
+from .result_display import ResultList, fraction_sentence, show_motion
 
 _OUTPUTS = {
     "segmentation": "Segmentation",
