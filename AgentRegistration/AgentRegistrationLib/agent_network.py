@@ -27,6 +27,8 @@ class AgentNetworkConfiguration:
         stride: of the first convolution: 2 makes it eight times cheaper in 3-D.
         dropout: share of the streams' features that are left out in training.
         members: networks whose Q-values are averaged.
+        joint: whether the moving image's stream sees the fixed image beside it. Where two images differ, and which way, is
+            a local matter; streams that meet in the dense layers alone (the thesis's) have to learn it place by place.
     """
 
     size: tuple[int, ...]
@@ -36,6 +38,7 @@ class AgentNetworkConfiguration:
     stride: int = 2
     dropout: float = 0.0
     members: int = 1
+    joint: bool = False
 
     def __post_init__(self) -> None:
         if len(self.size) not in (2, 3):
@@ -62,10 +65,9 @@ class AgentNetworkConfiguration:
 class ImageStream(nn.Sequential):
     """Convolutions with batch normalisation and ReLU, max-pooling between them; gives ``(batch, features)``."""
 
-    def __init__(self, configuration: AgentNetworkConfiguration) -> None:
+    def __init__(self, configuration: AgentNetworkConfiguration, channels: int = 1) -> None:
         dimension = len(configuration.size)
         layers: list[nn.Module] = []
-        channels = 1
         for level, width in enumerate(configuration.widths):
             if level:
                 layers.append(_POOLING[dimension](2))
@@ -81,7 +83,8 @@ class DualStreamNetwork(nn.Module):
 
     def __init__(self, configuration: AgentNetworkConfiguration) -> None:
         super().__init__()
-        self.fixed, self.moving = ImageStream(configuration), ImageStream(configuration)
+        self.size, self.features, self.joint = configuration.size, configuration.features, configuration.joint
+        self.fixed, self.moving = ImageStream(configuration), ImageStream(configuration, 1 + configuration.joint)
         layers: list[nn.Module] = []
         units = 2 * configuration.features
         for width in configuration.dense:
@@ -89,9 +92,18 @@ class DualStreamNetwork(nn.Module):
             units = width
         self.head = nn.Sequential(*layers, nn.Linear(units, configuration.actions))
 
-    def forward(self, fixed_features: Tensor, moving: Tensor) -> Tensor:
-        """Q-values ``(batch, actions)`` from features of fixed images and from moving images ``(batch, 1, *size)``."""
-        return self.head(torch.cat([fixed_features, self.moving(moving)], dim=1))
+    def encode_fixed(self, fixed: Tensor) -> Tensor:
+        """What every state needs of the fixed images ``(batch, 1, *size)``: their features and, if joint, their voxels."""
+        features = self.fixed(fixed)
+        return torch.cat([features, fixed.flatten(1).to(features)], dim=1) if self.joint else features
+
+    def forward(self, encoded: Tensor, moving: Tensor) -> Tensor:
+        """Q-values ``(batch, actions)`` from `encode_fixed` and from moving images ``(batch, 1, *size)``."""
+        features = encoded[:, : self.features]
+        if self.joint:
+            fixed = encoded[:, self.features :].view(-1, 1, *self.size)
+            moving = torch.cat([fixed.to(moving), moving], dim=1)
+        return self.head(torch.cat([features, self.moving(moving)], dim=1))
 
 
 class AgentNetwork(nn.Module):
@@ -109,8 +121,8 @@ class AgentNetwork(nn.Module):
         self.register_buffer("scale", torch.tensor(float(scale)))
 
     def encode_fixed(self, fixed: Tensor) -> Tensor:
-        """What all steps of a walk need of the fixed images ``(batch, 1, *size)``: ``(batch, members, features)``."""
-        return torch.stack([member.fixed(fixed) for member in self.members], dim=1)
+        """What all steps of a walk need of the fixed images ``(batch, 1, *size)``: ``(batch, members, numbers)``."""
+        return torch.stack([member.encode_fixed(fixed) for member in self.members], dim=1)
 
     def member_values(self, encoded: Tensor, moving: Tensor) -> Tensor:
         """What each member predicts, ``(batch, members, actions)``, in units of the scale."""

@@ -56,7 +56,7 @@ class AgentRequest(ModelRequest):
         step: of an action, as a share of a mode's mean amplitude.
         rigid_translation, rigid_rotation: standard deviations of rigid motions among the actions, voxels and degrees; 0 for
             none.
-        widths, dense, stride, dropout, members: of the network, see `AgentNetworkConfiguration`.
+        widths, dense, stride, dropout, members, joint: of the network, see `AgentNetworkConfiguration`.
         batches: of ``options.group_size`` pairs in an epoch.
         decay, decay_batches: factor of the learning rate after so many batches.
         validation_pairs, validation_steps: how many pairs of validation cases are registered, and in how many steps.
@@ -84,6 +84,7 @@ class AgentRequest(ModelRequest):
     stride: int = 2
     dropout: float = 0.0
     members: int = 1
+    joint: bool = False
     batches: int = 200
     decay: float = 0.8
     decay_batches: int = 10_000
@@ -167,6 +168,7 @@ class AgentTraining(ModelTraining):
             request.stride,
             request.dropout,
             request.members,
+            request.joint,
         )
         return AgentObjective(AgentNetwork(configuration, float(self.space.steps.mean())))
 
@@ -214,7 +216,7 @@ class AgentTraining(ModelTraining):
     def _configuration(self) -> dict:
         names = ("slices", "modes", "fine", "control_spacing", "pairs", "least_overlap", "image_weight",
                  "iterations", "step", "rigid_translation", "rigid_rotation",
-                 "widths", "dense", "stride", "dropout", "members", "batches", "decay", "decay_batches")  # fmt: skip
+                 "widths", "dense", "stride", "dropout", "members", "joint", "batches", "decay", "decay_batches")  # fmt: skip
         request = plain(asdict(self.request))
         return super()._configuration() | {name: request[name] for name in names}
 

@@ -35,6 +35,25 @@ def test_streams_do_not_share_weights():
     assert not {id(p) for p in stream.fixed.parameters()} & {id(p) for p in stream.moving.parameters()}
 
 
+@pytest.mark.parametrize("size", [(24, 16), (8, 12, 8)])
+def test_a_joint_stream_sees_the_fixed_image_beside_the_moving_one(size):
+    torch.manual_seed(0)
+    configuration = AgentNetworkConfiguration(size, 4, (4, 6), (8,), members=2, joint=True)
+    network = AgentNetwork(configuration).eval()
+    fixed, moving = torch.rand(2, 3, 1, *size)
+    encoded = network.encode_fixed(fixed)
+    values = network(encoded, moving)
+    for number in range(3):  # batched as alone
+        alone = network(network.encode_fixed(fixed[number : number + 1]), moving[number : number + 1])
+        assert torch.allclose(values[number], alone[0], atol=1e-6)
+    # With the same features of the fixed image, its voxels still matter.
+    other = network.encode_fixed(torch.rand(3, 1, *size))
+    other[..., : configuration.features] = encoded[..., : configuration.features]
+    assert not torch.allclose(network(other, moving), values, atol=1e-5)
+    first = network.members[0].moving[0]
+    assert (first.in_channels, network.members[0].fixed[0].in_channels) == (2, 1)
+
+
 def test_an_ensemble_is_the_mean_of_its_members():
     space = smooth_space()
     network = random_network(space, members=3).eval()
