@@ -68,8 +68,9 @@ def changed_fingerprints(trained: TrainedRisk, fingerprint: np.ndarray, amount: 
         reached = float(trained.model.predict_risk(changed[None])[0])
         if sense * (reached - risk) < amount - _TOLERANCE:
             warnings.append(
-                f"The log hazard can be {word} by {max(sense * (reached - risk), 0.0):.2f}, not by {amount:g}: more would "
-                "lead to motion that the training cohort does not show, or is beyond what the model predicts."
+                f"The hazard can be {word} {np.exp(max(sense * (reached - risk), 0.0)):.2g}-fold, not "
+                f"{np.exp(amount):.2g}-fold: more would lead to motion that the training cohort does not show, or is beyond "
+                "what the model predicts."
             )
         found.append(changed)
         risks.append(reached)

@@ -75,6 +75,8 @@ class HazardRatio:
     p: float
 
     def __str__(self) -> str:
+        if not np.isfinite(self.value):
+            return "not estimable"
         return f"{self.value:.2f} ({self.lower:.2f}-{self.upper:.2f})"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .baseline_hazard import SurvivalCurves
-from .report import RESEARCH_USE
+from .report import RESEARCH_USE, SIMULATED_MODEL
 from .risk_bundle import TrainedRisk
 
 
@@ -22,6 +22,7 @@ class PatientPrediction:
         interval: 95 % of r by the spread of the ensemble, (lower, upper).
         percentile: of the training cohort with a lower risk.
         curves: survival of the one case.
+        horizon: time at which a tenth of the training cohort was still observed.
         distance_percentile: of training cases that are nearer to the training cohort.
         warnings: sentences for the reader.
     """
@@ -31,8 +32,18 @@ class PatientPrediction:
     interval: tuple[float, float]
     percentile: float
     curves: SurvivalCurves
+    horizon: float
     distance_percentile: float
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def survival_at_horizon(self) -> tuple[float, float, float]:
+        """Predicted share without event at the horizon, and its interval, percent."""
+        place = max(int(np.searchsorted(self.curves.times, self.horizon, side="right")) - 1, 0)
+        survival, lower, upper = (
+            100 * float(part[0, place]) for part in (self.curves.survival, self.curves.lower, self.curves.upper)
+        )
+        return survival, lower, upper
 
     def as_dictionary(self) -> dict[str, Any]:
         """For JSON."""
@@ -45,6 +56,8 @@ class PatientPrediction:
             "percentile": self.percentile,
             "distance_percentile": self.distance_percentile,
             "warnings": self.warnings,
+            "horizon": self.horizon,
+            "survival_percent_at_horizon": list(self.survival_at_horizon),
             "times": self.curves.times,
             "survival": self.curves.survival[0],
             "survival_lower": self.curves.lower[0],
@@ -57,10 +70,8 @@ class PatientPrediction:
             f"{self.case}: hazard ratio {np.exp(self.log_hazard):.2f} ({lower:.2f}-{upper:.2f}) against the training "
             f"cohort's average, higher than {self.percentile:.0f} % of it"
         ]
-        last = self.curves.times[-1]
-        curves = (self.curves.survival, self.curves.lower, self.curves.upper)
-        values = [100 * curve[0, -1] for curve in curves]
-        lines.append(f"  without event at {last:.4g}: {values[0]:.0f} % ({values[1]:.0f}-{values[2]:.0f} %)")
+        survival, least, most = self.survival_at_horizon
+        lines.append(f"  without event at {self.horizon:.4g}: {survival:.0f} % ({least:.0f}-{most:.0f} %)")
         return "\n".join([*lines, *(f"  {warning}" for warning in self.warnings)])
 
 
@@ -88,13 +99,14 @@ def predict_patient(
     warning = trained.distance.warning(distance)
     warnings = [warning] if warning else []
     if trained.simulated:
-        warnings.append("The model was trained with simulated outcomes: its risk says nothing about a real patient.")
+        warnings.append(SIMULATED_MODEL)
     return PatientPrediction(
         case,
         log_hazard,
         (log_hazard - 1.96 * deviation, log_hazard + 1.96 * deviation),
         float(model.risk_percentile(log_hazard)[0]),
         model.baseline_.survival([log_hazard], times, deviation),
+        float(trained.cohort.get("horizon", trained.cohort["follow_up"])),
         float(trained.distance.percentile(distance)[0]),
         warnings,
     )

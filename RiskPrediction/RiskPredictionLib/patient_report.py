@@ -101,7 +101,9 @@ def patient_report_html(
 
 _SURVIVAL_NOTE = (
     "Black is the patient's predicted curve with its 95 % interval, blue and orange are the observed (Kaplan-Meier) curves "
-    "of the halves of the training cohort with low and with high risk."
+    "of the halves of the training cohort with low and with high risk. Time is in the unit of that cohort's table. The "
+    "interval holds the spread of the networks and the uncertainty of the baseline hazard; that of other training cases, "
+    "which is larger in a small cohort, is not part of it."
 )
 _DRIVERS_NOTE = (
     "Contributions of the fingerprint's times and latent dimensions to the log hazard, by integrated gradients against "
@@ -126,13 +128,12 @@ def banners(prediction: PatientPrediction) -> list[str]:
 def figures(prediction: PatientPrediction, trained: TrainedRisk) -> list[tuple[str, str]]:
     """The prediction in numbers, each with its name."""
     lower, upper = np.exp(prediction.interval)
-    curves, cohort = prediction.curves, trained.cohort
-    survival = [100 * float(values[0, -1]) for values in (curves.survival, curves.lower, curves.upper)]
+    cohort = trained.cohort
     return [
         ("Hazard ratio against the training cohort's average", f"{np.exp(prediction.log_hazard):.2f} "
          f"(95 % interval {lower:.2f}-{upper:.2f})"),
         ("Percentile in the training cohort", f"{prediction.percentile:.0f}"),
-        (f"Without event at {curves.times[-1]:.4g}", "{:.0f} % ({:.0f}-{:.0f} %)".format(*survival)),
+        (f"Without event at {prediction.horizon:.4g}", "{:.0f} % ({:.0f}-{:.0f} %)".format(*prediction.survival_at_horizon)),
         ("Percentile of the distance from the training cohort", f"{prediction.distance_percentile:.0f}"),
         ("Risk model", trained.name),
         ("Trained on", f"{cohort['cases']} cases, {cohort['events']} events, outcomes {cohort['outcomes']}; "

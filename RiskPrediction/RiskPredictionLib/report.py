@@ -18,6 +18,7 @@ from .evaluation import BEST_CLINICAL, Evaluation, format_p
 
 RESEARCH_USE = "For research use only: not a medical device, not for decisions about patients."
 SIMULATED = "The outcomes of this cohort are simulated: nothing here says anything about real patients."
+SIMULATED_MODEL = "The risk model was trained with simulated outcomes: its risk says nothing about a real patient."
 
 
 def write_report(evaluation: Evaluation, folder: str | os.PathLike, title: str = "Risk prediction") -> Path:
@@ -50,7 +51,8 @@ def report_html(evaluation: Evaluation, title: str = "Risk prediction") -> str:
         "<h2>Survival of the groups of low and high risk</h2>",
         html_page.image(report_figures.survival_figure(evaluation), "Kaplan-Meier curves"),
         html_page.note(
-            "Bands are 95 % intervals, marks are censored cases, counts are the cases at risk at each time."
+            "Bands are 95 % intervals, marks are censored cases, counts are the cases at risk at each time, which is in the "
+            "unit of the cohort's table."
         ),
         "<h2>Scores over time</h2>",
         html_page.image(report_figures.scores_figure(evaluation), "Brier score and AUC over time"),

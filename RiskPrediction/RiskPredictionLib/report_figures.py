@@ -87,7 +87,7 @@ def draw_groups(ax: Axes, row: RowResult, last: float) -> None:
     """Both groups of a row into one plot."""
     for curve, colour, name in ((row.low, LOW, "low risk"), (row.high, HIGH, "high risk")):
         draw_curve(ax, curve, colour, name, last)
-    ax.set(xlim=(0, last), ylim=(0, 1.02), ylabel="without event")
+    ax.set(xlim=(0, last), ylim=(0, 1.02), ylabel="without event" if ax.get_subplotspec().is_first_col() else "")
     ax.set_title(row.name, fontsize=10)
     text = f"C {row.concordance}\nHR {row.ratio}\nlog-rank p {format_p(row.logrank)}"
     ax.text(0.03, 0.04, text, transform=ax.transAxes, fontsize=8)
@@ -112,22 +112,28 @@ def draw_curve(ax: Axes, curve: KaplanMeierCurve, colour: str, name: str, last: 
 
 def concordance_figure(evaluation: Evaluation) -> str:
     """Concordance of every row with its interval, and of every fold."""
+    return picture(*concordance_size(evaluation), lambda figure: draw_concordance(figure, evaluation))
 
-    def draw(figure: Figure) -> None:
-        mark_simulated(figure, evaluation)
-        ax = figure.subplots()
-        for place, row in enumerate(evaluation.rows[::-1]):
-            colour = _GREY if row.name == CEILING else LOW
-            interval = row.concordance
-            ax.plot([interval.lower, interval.upper], [place, place], color=colour, linewidth=2)
-            ax.plot(interval.value, place, "o", color=colour)
-            folds = row.fold_concordance[np.isfinite(row.fold_concordance)]
-            ax.plot(folds, np.full(len(folds), place - 0.22), ".", color=colour, alpha=0.5, markersize=4)
-        ax.axvline(0.5, color=_GREY, linewidth=1, linestyle=":")
-        ax.set_yticks(range(len(evaluation.rows)), [row.name for row in evaluation.rows[::-1]])
-        ax.set_xlabel("concordance: mean over folds, 95 % interval; dots: folds")
 
-    return picture(8, 1.2 + 0.38 * len(evaluation.rows), draw)
+def concordance_size(evaluation: Evaluation) -> tuple[float, float]:
+    """Width and height, inches, that `draw_concordance` needs."""
+    return 8, 1.2 + 0.38 * len(evaluation.rows)
+
+
+def draw_concordance(figure: Figure, evaluation: Evaluation) -> None:
+    """Concordance of every row into a figure."""
+    mark_simulated(figure, evaluation)
+    ax = figure.subplots()
+    for place, row in enumerate(evaluation.rows[::-1]):
+        colour = _GREY if row.name == CEILING else LOW
+        interval = row.concordance
+        ax.plot([interval.lower, interval.upper], [place, place], color=colour, linewidth=2)
+        ax.plot(interval.value, place, "o", color=colour)
+        folds = row.fold_concordance[np.isfinite(row.fold_concordance)]
+        ax.plot(folds, np.full(len(folds), place - 0.22), ".", color=colour, alpha=0.5, markersize=4)
+    ax.axvline(0.5, color=_GREY, linewidth=1, linestyle=":")
+    ax.set_yticks(range(len(evaluation.rows)), [row.name for row in evaluation.rows[::-1]])
+    ax.set_xlabel("concordance: mean over folds, 95 % interval; dots: folds")
 
 
 def scores_figure(evaluation: Evaluation) -> str:

@@ -69,6 +69,8 @@ class TrainedRisk:
             "events": int(event.sum()),
             "outcomes": "simulated" if simulated else "observed",
             "follow_up": float(time.max()),
+            # Later than this less than a tenth of the cases is observed: curves rest on few, and may fall to nothing.
+            "horizon": float(np.quantile(time, 0.9)),
             "held_out_concordance": model.score_of_held_out(time, event),
             "groups": groups,
         }

@@ -21,7 +21,7 @@ from MotionModelLib.motion_model import MotionModel
 
 from .changed_fingerprints import ChangedFingerprints, changed_fingerprints
 from .fingerprint_extraction import SLICES, MotionFingerprints, middle_slices
-from .report import RESEARCH_USE
+from .report import RESEARCH_USE, SIMULATED_MODEL
 from .risk_bundle import TrainedRisk
 
 
@@ -161,9 +161,7 @@ def risk_motions(
     progress.report(1.0)
     warnings = [*changed.warnings, *motions[0].warnings]
     if trained.simulated:
-        warnings.append(
-            "The risk model was trained with simulated outcomes: its risk says nothing about a real patient."
-        )
+        warnings.append(SIMULATED_MODEL)
     return RiskMotions(*motions, changed.risk, changed.up_risk, changed.down_risk, changed, warnings)
 
 

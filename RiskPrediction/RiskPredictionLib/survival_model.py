@@ -25,13 +25,15 @@ from .survival_training import SurvivalSchedule, held_out_folds, train_members
 THESIS = {"learning_rate": 1e-4, "batch_size": 16, "widths": (180, 10), "dropout": 0.3, "weight_decay": 0.0}
 """Parameters that the thesis names (section 6.3.1); `FingerprintCox`'s own reach the same in fewer, larger steps."""
 
+SCALINGS = ("common", "each")
+
 _LEAST_SLOPE, _LARGEST_SLOPE = 0.05, 20.0
 
 
 class FingerprintCox(RiskModel):
     """A non-linear Cox model of fingerprints: an ensemble of survival autoencoders (Krebs section 6.2.2).
 
-    Fingerprints are standardised inside `fit`. Each member leaves another part of the cases out of its training and
+    Fingerprints are centred and scaled inside `fit`. Each member leaves another part of the cases out of its training and
     stops by it, so that with at least ``folds`` members every case has a risk from models that did not learn from it.
     These held-out risks, not those of the learned cases, give the scale of the risk, the baseline hazard and the
     percentiles.
@@ -45,6 +47,8 @@ class FingerprintCox(RiskModel):
         dropout: of the inputs.
         alpha, learning_rate, weight_decay, batch_size, epochs, patience, ties: see `SurvivalSchedule`.
         folds: one of so many parts of the cases is held out by each member.
+        scaling: ``"common"`` divides all values by one number, as the latent dimensions of a fingerprint have one unit, and
+            what hardly varies in it says little; ``"each"`` divides each by its own deviation, for columns of many units.
         seed: same seed, same device, same result.
         device: auto, cpu, cuda or cuda:N.
 
@@ -69,6 +73,7 @@ class FingerprintCox(RiskModel):
         patience: int = 10,
         ties: str = "efron",
         folds: int = 5,
+        scaling: str = "common",
         seed: int = 0,
         device: str = "cpu",
     ):
@@ -83,6 +88,7 @@ class FingerprintCox(RiskModel):
         self.patience = patience
         self.ties = ties
         self.folds = folds
+        self.scaling = scaling
         self.seed = seed
         self.device = device
 
@@ -100,8 +106,11 @@ class FingerprintCox(RiskModel):
         device = checked_device(self.device)
         self.n_features_in_ = values.shape[1]
         self.mean_, deviation = values.mean(axis=0), values.std(axis=0)
+        varies = deviation > 1e-9 * (1 + np.abs(self.mean_))
+        if self.scaling == "common" and varies.any():
+            deviation = np.full_like(deviation, np.sqrt(np.square(deviation[varies]).mean()))
         # A value that is the same in all cases says nothing, and in a new case would be an outlier without measure.
-        self.scale_ = np.where(deviation > 1e-9 * (1 + np.abs(self.mean_)), deviation, np.inf)
+        self.scale_ = np.where(varies, deviation, np.inf)
         generator = torch.Generator().manual_seed(self.seed)
         self.network_ = self.new_network(generator).to(device)
         held_out = held_out_folds(event, self.members, self.folds, self.seed)
@@ -201,6 +210,8 @@ class FingerprintCox(RiskModel):
                 raise InputError(f"{name} must be at least {least}, not {getattr(self, name)}.")
         if not 0 <= self.dropout < 1 or self.learning_rate <= 0 or min(self.widths, default=0) < 1:
             raise InputError("Dropout must lie in 0..1 (without 1), learning rate and widths above 0.")
+        if self.scaling not in SCALINGS:
+            raise InputError(f"Values are scaled by one of {', '.join(SCALINGS)}, not '{self.scaling}'.")
         if self.ties not in TIES:
             raise InputError(f"Ties are treated by one of {', '.join(TIES)}, not '{self.ties}'.")
         rarer = min(int(event.sum()), int((~event).sum()) or len(event))

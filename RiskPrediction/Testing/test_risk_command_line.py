@@ -66,6 +66,11 @@ def test_predict_writes_risk_percentile_and_curve(folder, tmp_path, capsys):
     assert 0 <= one["percentile"] <= 100
     assert one["survival"][0] == 1
     assert one["survival_lower"][-1] < one["survival"][-1] < one["survival_upper"][-1]
+    place = np.flatnonzero(np.asarray(one["times"]) <= one["horizon"])[-1]
+    expected = [100 * one[name][place] for name in ("survival", "survival_lower", "survival_upper")]
+    assert one["survival_percent_at_horizon"] == pytest.approx(expected)
+    times = np.loadtxt(folder / "cohort.csv", delimiter=",", skiprows=1, usecols=1)
+    assert np.mean(times > one["horizon"]) == pytest.approx(0.1, abs=0.02)
     assert any("simulated outcomes" in warning for warning in one["warnings"])
     assert not any("far from" in warning for prediction in predictions for warning in prediction["warnings"])
     with open(tmp_path / "risks.csv", newline="", encoding="utf-8") as file:

@@ -127,8 +127,19 @@ def test_parameters_survive_get_and_set(fitted):
 def test_standardisation_is_part_of_the_fit(fitted):
     model, values, time, event = fitted
     scales = np.geomspace(1e-3, 1e4, values.shape[1])
+    model = clone(model).set_params(scaling="each").fit(values, time, event)
     other = clone(model).fit(values * scales + 10 * scales, time, event)
     np.testing.assert_allclose(other.predict_risk(values * scales + 10 * scales), model.predict_risk(values), atol=0.02)
+
+
+def test_latent_dimensions_keep_their_proportions(fitted):
+    model, values, time, event = fitted
+    moved = 30 * values + np.arange(values.shape[1])
+    other = clone(model).fit(moved, time, event)
+    np.testing.assert_allclose(other.predict_risk(moved), model.predict_risk(values), atol=0.02)
+    weights = np.linspace(0.1, 2, values.shape[1])
+    unlike = clone(model).set_params(epochs=1).fit(values * weights, time, event)
+    np.testing.assert_allclose(unlike.scale_, np.sqrt(np.mean((values.std(axis=0) * weights) ** 2)))
 
 
 def test_fingerprints_may_keep_their_shape(fitted):
@@ -202,6 +213,7 @@ def test_history_has_a_row_per_epoch(fitted):
         ({"members": 0}, "members"),
         ({"dropout": 1.0}, "Dropout"),
         ({"ties": "exact"}, "efron"),
+        ({"scaling": "none"}, "common, each"),
         ({"folds": 90}, "fewer folds"),
         ({"widths": ()}, "widths"),
     ],

@@ -175,6 +175,7 @@ def test_hazard_ratio_of_groups_with_known_hazards():
 def test_hazard_ratio_of_a_group_without_events_is_not_a_number():
     time, event = np.arange(1.0, 9.0), np.array([True, False] * 4)
     assert np.isnan(hazard_ratio(event, time, event).value)
+    assert str(hazard_ratio(event, time, event)) == "not estimable"
     assert np.isnan(hazard_ratio(np.ones(8), time, event).p)
     assert np.isnan(logrank_p(np.ones(8), time, event))
 

@@ -30,7 +30,7 @@ Data = tuple[np.ndarray, np.ndarray, np.ndarray]
 Predictor = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """Training columns, times and events, and test columns, to the risks of the test cases."""
 
-FEW_COLUMNS = {"widths": (32, 8), "dropout": 0.05, "learning_rate": 3e-3, "epochs": 150, "patience": 15, "members": 5}
+FEW_COLUMNS = {"widths": (32, 8), "dropout": 0.05, "learning_rate": 3e-3, "epochs": 150, "patience": 15, "members": 15}
 """One setting for all cohorts of a few clinical columns; the defaults are made for fingerprints of many values."""
 
 OURS, COX, FOREST, BOOSTING = "survival autoencoder", "Cox (lifelines)", "random survival forest", "gradient boosting"

@@ -37,7 +37,7 @@ from RiskPredictionLib.evaluation import BEST_CLINICAL, BOTH, CEILING, FINGERPRI
 from RiskPredictionLib.fingerprint_extraction import MotionFingerprints, extract
 from RiskPredictionLib.linear import LinearCox
 from RiskPredictionLib.report import write_report
-from RiskPredictionLib.report_figures import draw_groups
+from RiskPredictionLib.report_figures import concordance_size, draw_concordance, draw_groups
 from RiskPredictionLib.simulated_cohort import linear_log_hazard, simulate_outcomes, with_simulated_outcomes
 from RiskPredictionLib.survival_model import FingerprintCox
 
@@ -194,6 +194,8 @@ def table_61(cohort: Cohort, arguments: argparse.Namespace, folder: Path) -> dic
     )
     write_report(evaluation, folder / "report", "ACDC cine with simulated outcomes")
     plot_groups(evaluation, ["LVEF", FINGERPRINT, BEST_CLINICAL, BOTH], folder / "figure_6_2.png")
+    with new_figure(folder / "concordance.png", *concordance_size(evaluation)) as figure:
+        draw_concordance(figure, evaluation)
     print_table(evaluation)
     return {
         row.name: {
@@ -311,7 +313,7 @@ def slices_compared(cohort: Cohort, arguments: argparse.Namespace, folder: Path)
 def plot_groups(evaluation: Evaluation, names: Sequence[str], path: Path) -> None:
     """Figure 6.2: Kaplan-Meier curves of the halves of low and high risk."""
     with new_figure(path, 10.5, 8.6) as figure:
-        figure.suptitle("Simulated outcomes", fontsize=11)
+        figure.suptitle("ACDC cine with simulated outcomes; simulated days", fontsize=11)
         last = float(evaluation.cohort.time.max())
         for ax, name in zip(figure.subplots(2, 2).ravel(), names, strict=True):
             draw_groups(ax, evaluation.row(name), last)
