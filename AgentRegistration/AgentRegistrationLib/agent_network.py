@@ -97,13 +97,17 @@ class DualStreamNetwork(nn.Module):
         features = self.fixed(fixed)
         return torch.cat([features, fixed.flatten(1).to(features)], dim=1) if self.joint else features
 
-    def forward(self, encoded: Tensor, moving: Tensor) -> Tensor:
-        """Q-values ``(batch, actions)`` from `encode_fixed` and from moving images ``(batch, 1, *size)``."""
+    def streams(self, encoded: Tensor, moving: Tensor) -> tuple[Tensor, Tensor]:
+        """Features ``(batch, features)`` of either stream, from `encode_fixed` and moving images ``(batch, 1, *size)``."""
         features = encoded[:, : self.features]
         if self.joint:
             fixed = encoded[:, self.features :].view(-1, 1, *self.size)
             moving = torch.cat([fixed.to(moving), moving], dim=1)
-        return self.head(torch.cat([features, self.moving(moving)], dim=1))
+        return features, self.moving(moving)
+
+    def forward(self, encoded: Tensor, moving: Tensor) -> Tensor:
+        """Q-values ``(batch, actions)`` from `encode_fixed` and from moving images ``(batch, 1, *size)``."""
+        return self.head(torch.cat(self.streams(encoded, moving), dim=1))
 
 
 class AgentNetwork(nn.Module):
@@ -123,6 +127,10 @@ class AgentNetwork(nn.Module):
     def encode_fixed(self, fixed: Tensor) -> Tensor:
         """What all steps of a walk need of the fixed images ``(batch, 1, *size)``: ``(batch, members, numbers)``."""
         return torch.stack([member.encode_fixed(fixed) for member in self.members], dim=1)
+
+    def member_features(self, encoded: Tensor, moving: Tensor, member: int) -> tuple[Tensor, Tensor]:
+        """Features ``(batch, features)`` of both streams of a member."""
+        return self.members[member].streams(encoded[:, member], moving)
 
     def member_values(self, encoded: Tensor, moving: Tensor) -> Tensor:
         """What each member predicts, ``(batch, members, actions)``, in units of the scale."""

@@ -23,7 +23,7 @@ from DeformationLib.training import Trainer, TrainingOptions, TrainingState
 from .agent_cases import BESIDE, HEART_GRID, chosen_cases, load_heart_slices, load_volumes
 from .agent_model import agent_space
 from .agent_network import AgentNetwork, AgentNetworkConfiguration
-from .agent_objective import AgentObjective, draw_states, with_rigid_motions
+from .agent_objective import AgentObjective, AgentStates, draw_states, with_rigid_motions
 from .agent_pairs import PairGenerator
 from .agent_validation import validate_agent
 from .agent_walk import Agent, walk_options
@@ -57,6 +57,7 @@ class AgentRequest(ModelRequest):
         rigid_translation, rigid_rotation: standard deviations of rigid motions among the actions, voxels and degrees; 0 for
             none.
         widths, dense, stride, dropout, members, joint: of the network, see `AgentNetworkConfiguration`.
+        structure_weight: of what the streams' features say about the structures, see `AgentObjective`.
         batches: of ``options.group_size`` pairs in an epoch.
         decay, decay_batches: factor of the learning rate after so many batches.
         validation_pairs, validation_steps: how many pairs of validation cases are registered, and in how many steps.
@@ -85,6 +86,7 @@ class AgentRequest(ModelRequest):
     dropout: float = 0.0
     members: int = 1
     joint: bool = False
+    structure_weight: float = 0.0
     batches: int = 200
     decay: float = 0.8
     decay_batches: int = 10_000
@@ -170,7 +172,8 @@ class AgentTraining(ModelTraining):
             request.members,
             request.joint,
         )
-        return AgentObjective(AgentNetwork(configuration, float(self.space.steps.mean())))
+        network = AgentNetwork(configuration, float(self.space.steps.mean()))
+        return AgentObjective(network, len(self.data.label_values), request.structure_weight)
 
     def _fit(self, training: CaseSet, progress: Progress) -> Deformations:
         """What is known of the deformations between the training cases."""
@@ -216,25 +219,28 @@ class AgentTraining(ModelTraining):
     def _configuration(self) -> dict:
         names = ("slices", "modes", "fine", "control_spacing", "pairs", "least_overlap", "image_weight",
                  "iterations", "step", "rigid_translation", "rigid_rotation",
-                 "widths", "dense", "stride", "dropout", "members", "joint", "batches", "decay", "decay_batches")  # fmt: skip
+                 "widths", "dense", "stride", "dropout", "members", "joint", "structure_weight", "batches",
+                 "decay", "decay_batches")  # fmt: skip
         request = plain(asdict(self.request))
         return super()._configuration() | {name: request[name] for name in names}
 
     def _group_loss(self, objective: AgentObjective, indices: list[int], generator: torch.Generator):
-        fixed, warped, states, target = self.draw(len(indices), generator)
-        return objective(fixed, warped, states, target, self.space.steps)
+        return objective(self.draw(len(indices), generator), self.space.steps)
 
     @torch.no_grad()
-    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Random states: fixed images, moving images warped so far, parameters, and those that would be right."""
-        device, settings = self.request.options.device, self.request.augmentation
+    def draw(self, count: int, generator: torch.Generator) -> AgentStates:
+        """Random states of random pairs."""
+        device, settings, space = self.request.options.device, self.request.augmentation, self.space
         with torch.autocast(torch.device(device).type, enabled=False):
             pairs = self.pairs.draw(count, generator)
             fixed = change_intensity(pairs.fixed.float().cpu(), settings, generator).to(device)
             moving = change_intensity(pairs.moving.float().cpu(), settings, generator).to(device)
-            moving, target = with_rigid_motions(self.space, moving, pairs.theta.float().to(device), generator)
-            states = draw_states(target.cpu(), self.space.steps.cpu(), generator).to(device)
-            return fixed, self.space.warp(moving, self.space.sampling(states)), states, target
+            moving = torch.cat([moving, pairs.moving_labels.to(moving)], dim=1)
+            moving, target = with_rigid_motions(space, moving, pairs.theta.float().to(device), generator)
+            theta = draw_states(target.cpu(), space.steps.cpu(), generator).to(device)
+            warped = space.warp(moving, space.sampling(theta))
+            labels = torch.cat([pairs.fixed_labels.to(warped), warped[:, 1:]], dim=1)
+            return AgentStates(fixed, warped[:, :1], theta, target, labels)
 
     def validate(self, objective: AgentObjective) -> dict[str, float]:
         """Scores of greedy walks between validation cases, see `validate_agent`."""

@@ -86,9 +86,12 @@ def build_parser() -> argparse.ArgumentParser:
     network.add_argument("--stride", type=int, default=2, help="of the first convolution")
     network.add_argument("--dropout", type=float, default=0.0, help="share of the streams' features left out")
     network.add_argument("--members", type=int, default=1, help="networks whose Q-values are averaged")
-    network.add_argument("--joint", action="store_true", help="the moving image's stream sees the fixed image beside it")
+    network.add_argument(
+        "--joint", action="store_true", help="the moving image's stream sees the fixed image beside it"
+    )
 
     schedule = parser.add_argument_group("Schedule")
+    schedule.add_argument("--structure-weight", type=float, default=0.0, help="of structures in the streams' features")
     schedule.add_argument("--batches", type=int, default=200, help="of pairs in an epoch")
     schedule.add_argument("--decay", type=float, default=0.8, help="factor of the learning rate")
     schedule.add_argument("--decay-batches", type=int, default=10000, help="after which it applies, again and again")

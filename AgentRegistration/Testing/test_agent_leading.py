@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from AgentRegistration.Testing.walk_fixtures import knowing_walk, random_network, smooth_image, smooth_space
 from AgentRegistrationLib.agent_model import AgentModel
 from AgentRegistrationLib.agent_registration import coarser
 from AgentRegistrationLib.agent_walk import Agent, walk_options
@@ -14,6 +13,8 @@ from DeformationLib.geometry import Geometry
 from DeformationLib.progress import Stopwatch
 from DeformationLib.registration import warp_image
 from Testing.agent_fixtures import CUBE, SQUARE, agent_parts, blob, centred, slice_images, volume_images
+
+from .walk_fixtures import knowing_walk, random_network, smooth_image, smooth_space
 
 
 def random_walk(**options):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from AgentRegistrationLib.agent_model import AgentModel
-from AgentRegistrationLib.agent_objective import AgentObjective, draw_states, with_rigid_motions
+from AgentRegistrationLib.agent_objective import AgentObjective, AgentStates, draw_states, with_rigid_motions
 from AgentRegistrationLib.agent_validation import validate_agent
 from AgentRegistrationLib.agent_walk import Agent, walk_options
 from AgentRegistrationLib.command_line import main
@@ -84,7 +84,7 @@ def test_the_loss_is_the_squared_error_of_all_rewards():
     objective = AgentObjective(network).train()
     fixed, warped = torch.rand(2, 3, 1, *space.size)
     theta, target = torch.randn(2, 3, 4)
-    loss, terms = objective(fixed, warped, theta, target, space.steps)
+    loss, terms = objective(AgentStates(fixed, warped, theta, target), space.steps)
     wanted = rewards(theta, target, space.steps) / network.scale
     expected = 0.0
     for member in network.members:  # the same batch gives the same batch statistics
@@ -95,6 +95,33 @@ def test_the_loss_is_the_squared_error_of_all_rewards():
     assert terms["gain"] <= 1
     loss.backward()
     assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("joint", [False, True])
+def test_features_learn_to_tell_the_structures(joint):
+    space = smooth_space((16, 16), modes=2)
+    torch.manual_seed(0)
+    network = random_network(space, widths=(8, 8), dense=(16,), joint=joint).requires_grad_(True)
+    objective = AgentObjective(network, structures=1, structure_weight=2.0)
+    labels = torch.zeros(12, 2, 16, 16)
+    for number in range(12):
+        labels[number, 0, :, number : number + 5] = 1
+        labels[number, 1, number : number + 5] = 1
+    images = labels + 0.1 * torch.rand(labels.shape)
+    theta = torch.zeros(12, 2)
+    states = AgentStates(images[:, :1], images[:, 1:], theta, theta + space.steps, labels)
+    plain, _ = AgentObjective(network)(states, space.steps)
+    optimizer, found = torch.optim.Adam(objective.parameters(), lr=1e-2), []
+    for _ in range(40):
+        loss, terms = objective(states, space.steps)
+        found.append(terms["structures"])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert found[-1] < 0.6 * found[0]
+    assert terms["loss"] + 2.0 * terms["structures"] == pytest.approx(float(loss.detach()), rel=1e-5)
+    assert not hasattr(AgentObjective(network, structures=1), "probes")
+    assert plain.isfinite()
 
 
 def test_a_network_learns_which_way_to_go():
@@ -109,7 +136,7 @@ def test_a_network_learns_which_way_to_go():
         fixed = space.warp(moving.expand(24, -1, -1, -1), space.sampling(target))
         states = draw_states(target, space.steps, generator)
         warped = space.warp(moving.expand(24, -1, -1, -1), space.sampling(states))
-        loss, terms = objective(fixed, warped, states, target, space.steps)
+        loss, terms = objective(AgentStates(fixed, warped, states, target), space.steps)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -178,13 +205,18 @@ def test_a_folder_becomes_an_agent_that_registers(trained, slices, tmp_path):
 
 
 def test_ground_truth_of_a_finer_grid_makes_an_agent_of_a_coarser_one(train, tmp_path):
-    assert train("--grid 12,12 --spacing 4 --fine 2 --stride 1 --name coarse --seed 3") == 0
+    assert (
+        train("--grid 12,12 --spacing 4 --fine 2 --stride 1 --joint --structure-weight 1 --name coarse --seed 3") == 0
+    )
     card = read_card(tmp_path / "output" / "model")
     assert card["grid"]["size"] == [12, 12]
     assert card["grid"]["spacing_mm"] == [4.0, 4.0]
     assert card["training"]["deformations"]["control_point_spacing_mm"] == [12.0, 12.0]
     assert card["training"]["deformations"]["median_dice"] > 0.75
     assert card["model"]["configuration"]["size"] == [12, 12]
+    assert card["model"]["configuration"]["joint"]
+    assert float(log_of(tmp_path / "output")[1]["structures"]) > 0
+    assert not any("probes" in name for name in read_weights(tmp_path / "output" / "model", card)["network"])
 
 
 def test_the_bundle_holds_the_running_statistics_of_the_network(trained):
