@@ -21,7 +21,7 @@ MODULE = Path(__file__).resolve().parents[1] / "RiskPrediction" / "RiskPredictio
 SIZE = (1500, 960)
 PANEL_WIDTH = 470
 SECONDS = 1800.0
-COHORT = {"cases": 48, "size": (72, 72, 3), "frames": 12}
+COHORT = {"cases": 64, "size": (72, 72, 3), "frames": 12}
 
 
 def take_screenshots(folder: Path) -> list[Path]:

@@ -373,6 +373,8 @@ def test_the_report_is_written(scene, logic, tmp_path):
     assert "Risk prediction: Cohort" in page
     assert "research use only" in page
     assert "simulated" not in page
+    again = logic.writeReport(nodes, tmp_path / "again")
+    assert again.read_text() == page
 
 
 def test_settings_that_do_not_exist_are_refused(scene, logic, small):

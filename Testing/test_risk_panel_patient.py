@@ -56,7 +56,7 @@ def test_without_a_model_the_section_says_so(risk_panel, heart, monkeypatch):
     monkeypatch.setattr(risk_panel.logic, "modelNames", list)
     risk_panel.onModelsChanged()
     assert "train one" in risk_panel.ui.predictButton.toolTip
-    assert risk_panel.ui.riskModelPurposeLabel.text == "No model is installed."
+    assert "Train one on your own cohort in the section Train and evaluate" in risk_panel.ui.riskModelPurposeLabel.text
 
 
 def test_a_prediction_is_said_and_drawn(risk_panel, heart):
@@ -92,6 +92,8 @@ def test_the_motions_of_other_risk_are_shown_side_by_side(views, risk_panel, hea
     assert right.GetBackgroundVolumeID() == motions.up.GetID()
     assert motions.motions.down_risk < motions.motions.risk < motions.motions.up_risk
     assert f"of higher risk, {math.exp(motions.motions.up_risk):.2f}" in ui.riskMotionResultLabel.text
+    assert "real patient" in ui.patientWarningsLabel.text
+    assert "real patient" not in ui.riskMotionResultLabel.text
     ui.riskMotionSeekWidget.slider().setValue(3)
     assert motions.browser.GetSelectedItemNumber() == 3
     ui.sideBySideButton.click()
@@ -103,7 +105,9 @@ def test_how_far_the_risk_is_changed(risk_panel, heart, monkeypatch):
     asked = []
     original = risk_panel.logic.prepareRiskMotion
     monkeypatch.setattr(
-        risk_panel.logic, "prepareRiskMotion", lambda *given: asked.append(given[1]) or original(*given)
+        risk_panel.logic,
+        "prepareRiskMotion",
+        lambda *given, **options: asked.append(given[1]) or original(*given, **options),
     )
     risk_panel.ui.riskChangeSpinBox.value = 2.0
     simulate(risk_panel)

@@ -17,11 +17,13 @@ class ModelList:
         purposeLabel: shows the purpose on the chosen model's card; None for none.
         logic: gives names and cards.
         onChosen: called with the name that the user has chosen.
+        without: shown where no model is installed; empty for just that.
     """
 
-    def __init__(self, comboBox, purposeLabel, logic, onChosen: Callable[[str], None]):
+    def __init__(self, comboBox, purposeLabel, logic, onChosen: Callable[[str], None], without: str = ""):
         self._comboBox, self._purposeLabel, self._logic, self._onChosen = comboBox, purposeLabel, logic, onChosen
         self._filling = False
+        self._without = without or _("No model is installed.")
         self._described: str | None = None
         self._comboBox.connect("currentIndexChanged(int)", self._onIndexChanged)
         self.refresh()
@@ -60,7 +62,7 @@ class ModelList:
             return
         self._described = self.name
         try:
-            purpose = self._logic.modelCard(self.name)["purpose"] if self.name else _("No model is installed.")
+            purpose = self._logic.modelCard(self.name)["purpose"] if self.name else self._without
         except InputError as error:
             purpose = str(error)
         self._comboBox.setToolTip(purpose)

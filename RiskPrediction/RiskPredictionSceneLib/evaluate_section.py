@@ -236,7 +236,7 @@ def table_texts(evaluation) -> list[tuple[str, ...]]:
     from RiskPredictionLib.evaluation import format_p
 
     # A group without any event has no finite ratio.
-    ratios = [str(row.ratio) if math.isfinite(row.ratio.value) else _("none") for row in evaluation.rows]
+    ratios = [str(row.ratio) if math.isfinite(row.ratio.value) else _("not estimable") for row in evaluation.rows]
     return [
         (row.name, str(row.concordance), ratio, format_p(row.ratio.p))
         for row, ratio in zip(evaluation.rows, ratios, strict=True)

@@ -132,13 +132,13 @@ def figure_columns(prediction: PatientPrediction, trained: TrainedRisk, motion_m
     from RiskPredictionLib.report import RESEARCH_USE
 
     lower, upper = np.exp(prediction.interval)
-    curves, last = prediction.curves, prediction.curves.times[-1]
-    survival = [100 * float(values[0, -1]) for values in (curves.survival, curves.lower, curves.upper)]
     outcomes = _("simulated") if trained.simulated else _("observed")
     rows = {
         _("Hazard ratio"): f"{np.exp(prediction.log_hazard):.2f} ({lower:.2f}-{upper:.2f})",
         _("Percentile in the training cohort"): f"{prediction.percentile:.0f}",
-        _("Without event at {time:.4g}").format(time=last): "{:.0f} % ({:.0f}-{:.0f} %)".format(*survival),
+        _("Without event at {time:.4g}").format(time=prediction.horizon): "{:.0f} % ({:.0f}-{:.0f} %)".format(
+            *prediction.survival_at_horizon
+        ),
         _("Percentile of the distance from the training cohort"): f"{prediction.distance_percentile:.0f}",
         _("Risk model"): trained.name,
         _("Trained on"): _("{cases} cases, {events} events, outcomes {outcomes}").format(

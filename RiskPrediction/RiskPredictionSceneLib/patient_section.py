@@ -33,7 +33,9 @@ class PatientSection(WorkSection):
         self._nodes = self._motions = None
         self._sides = SideBySide()
         self._results = ResultList(ui.patientChartComboBox, ui.patientChartButton)
-        self._models = ModelList(ui.riskModelComboBox, ui.riskModelPurposeLabel, logic, self._onModelChosen)
+        self._models = ModelList(
+            ui.riskModelComboBox, ui.riskModelPurposeLabel, logic, self._onModelChosen, without=what_without_model()
+        )
         self._work.addButton(ui.predictButton, self._startPrediction, self._reasonAgainstPrediction)
         self._work.addButton(ui.riskMotionButton, self._startMotion, self._reasonWithoutPrediction)
         self._work.addButton(ui.patientReportButton, self._startReport, self._reasonWithoutPrediction)
@@ -173,8 +175,10 @@ class PatientSection(WorkSection):
             widget.visible = motions is not None
         ui.riskMotionResultLabel.visible = motions is not None
         if motions is not None:
+            # What the prediction warns of already stands above.
+            others = [text for text in motions.warnings if nodes is None or text not in nodes.warnings]
             ui.riskMotionResultLabel.text = "\n".join(
-                filter(None, (motion_sentence(motions.motions), warning_lines(motions.warnings)))
+                filter(None, (motion_sentence(motions.motions), warning_lines(others)))
             )
         if nodes is not None:
             ui.patientResultLabel.text = prediction_sentence(nodes.prediction)
@@ -193,14 +197,22 @@ class PatientSection(WorkSection):
                 self._sides.show(*self._sidesShown())
 
 
+def what_without_model() -> str:
+    """What to do where no risk model is installed; none is bundled."""
+    return _(
+        "No risk model is installed, and none comes with the extension, since no cohort of cine series with outcomes is "
+        "public. Train one on your own cohort in the section Train and evaluate; the simulated cohort in Sample Data is "
+        "there to try it."
+    )
+
+
 def prediction_sentence(prediction) -> str:
     """Risk and survival of a `PatientPrediction`."""
     ratio, (lower, upper) = math.exp(prediction.log_hazard), map(math.exp, prediction.interval)
-    curves = prediction.curves
-    survival, least, most = (100.0 * values[0, -1] for values in (curves.survival, curves.lower, curves.upper))
+    survival, least, most = prediction.survival_at_horizon
     return _(
         "{case}: hazard ratio {ratio:.2f} ({lower:.2f} to {upper:.2f}) against the average of the training cohort, a risk "
-        "higher than that of {percentile:.0f} % of it. Predicted to be without event at {time:.4g}: {survival:.0f} % "
+        "higher than that of {percentile:.0f} % of it. Predicted to be without event at the time {time:.4g}: {survival:.0f} % "
         "({least:.0f} to {most:.0f} %)."
     ).format(
         case=prediction.case,
@@ -208,7 +220,7 @@ def prediction_sentence(prediction) -> str:
         lower=lower,
         upper=upper,
         percentile=prediction.percentile,
-        time=curves.times[-1],
+        time=prediction.horizon,
         survival=survival,
         least=least,
         most=most,
