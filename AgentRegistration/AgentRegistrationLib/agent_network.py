@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from DeformationLib.errors import InputError
 
+from .structure_network import StructureNetwork
+
 _CONVOLUTION = {2: nn.Conv2d, 3: nn.Conv3d}
 _NORMALISATION = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 _POOLING = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
@@ -29,6 +31,8 @@ class AgentNetworkConfiguration:
         members: networks whose Q-values are averaged.
         joint: whether the moving image's stream sees the fixed image beside it. Where two images differ, and which way, is
             a local matter; streams that meet in the dense layers alone (the thesis's) have to learn it place by place.
+        structures: that are found in either image and seen beside the intensities, see `StructureNetwork`; 0 for none.
+        structure_widths: channels of the network that finds them.
     """
 
     size: tuple[int, ...]
@@ -39,6 +43,8 @@ class AgentNetworkConfiguration:
     dropout: float = 0.0
     members: int = 1
     joint: bool = False
+    structures: int = 0
+    structure_widths: tuple[int, ...] = (8, 16, 32)
 
     def __post_init__(self) -> None:
         if len(self.size) not in (2, 3):
@@ -61,11 +67,16 @@ class AgentNetworkConfiguration:
         """Numbers that each stream makes of an image."""
         return self.widths[-1] * math.prod(self.coarse_size)
 
+    @property
+    def channels(self) -> int:
+        """What the streams see of an image: intensities and structures."""
+        return 1 + self.structures
+
 
 class ImageStream(nn.Sequential):
     """Convolutions with batch normalisation and ReLU, max-pooling between them; gives ``(batch, features)``."""
 
-    def __init__(self, configuration: AgentNetworkConfiguration, channels: int = 1) -> None:
+    def __init__(self, configuration: AgentNetworkConfiguration, channels: int) -> None:
         dimension = len(configuration.size)
         layers: list[nn.Module] = []
         for level, width in enumerate(configuration.widths):
@@ -84,7 +95,9 @@ class DualStreamNetwork(nn.Module):
     def __init__(self, configuration: AgentNetworkConfiguration) -> None:
         super().__init__()
         self.size, self.features, self.joint = configuration.size, configuration.features, configuration.joint
-        self.fixed, self.moving = ImageStream(configuration), ImageStream(configuration, 1 + configuration.joint)
+        self.channels = configuration.channels
+        self.fixed = ImageStream(configuration, self.channels)
+        self.moving = ImageStream(configuration, self.channels * (1 + configuration.joint))
         layers: list[nn.Module] = []
         units = 2 * configuration.features
         for width in configuration.dense:
@@ -93,20 +106,20 @@ class DualStreamNetwork(nn.Module):
         self.head = nn.Sequential(*layers, nn.Linear(units, configuration.actions))
 
     def encode_fixed(self, fixed: Tensor) -> Tensor:
-        """What every state needs of the fixed images ``(batch, 1, *size)``: their features and, if joint, their voxels."""
+        """What every state needs of fixed images ``(batch, channels, *size)``: their features and, if joint, their voxels."""
         features = self.fixed(fixed)
         return torch.cat([features, fixed.flatten(1).to(features)], dim=1) if self.joint else features
 
     def streams(self, encoded: Tensor, moving: Tensor) -> tuple[Tensor, Tensor]:
-        """Features ``(batch, features)`` of either stream, from `encode_fixed` and moving images ``(batch, 1, *size)``."""
+        """Features ``(batch, features)`` of either stream; arguments as of `forward`."""
         features = encoded[:, : self.features]
         if self.joint:
-            fixed = encoded[:, self.features :].view(-1, 1, *self.size)
+            fixed = encoded[:, self.features :].view(-1, self.channels, *self.size)
             moving = torch.cat([fixed.to(moving), moving], dim=1)
         return features, self.moving(moving)
 
     def forward(self, encoded: Tensor, moving: Tensor) -> Tensor:
-        """Q-values ``(batch, actions)`` from `encode_fixed` and from moving images ``(batch, 1, *size)``."""
+        """Q-values ``(batch, actions)`` from `encode_fixed` and from moving images ``(batch, channels, *size)``."""
         return self.head(torch.cat(self.streams(encoded, moving), dim=1))
 
 
@@ -122,10 +135,21 @@ class AgentNetwork(nn.Module):
         super().__init__()
         self.configuration = configuration
         self.members = nn.ModuleList(DualStreamNetwork(configuration) for _ in range(configuration.members))
+        self.finder = (
+            StructureNetwork(len(configuration.size), configuration.structures, configuration.structure_widths)
+            if configuration.structures
+            else None
+        )
         self.register_buffer("scale", torch.tensor(float(scale)))
 
+    def see(self, images: Tensor) -> Tensor:
+        """Images ``(batch, 1, *size)`` in [0, 1] with the structures found in them, ``(batch, channels, *size)``."""
+        if self.finder is None:
+            return images
+        return torch.cat([images, torch.sigmoid(self.finder(images)).to(images)], dim=1)
+
     def encode_fixed(self, fixed: Tensor) -> Tensor:
-        """What all steps of a walk need of the fixed images ``(batch, 1, *size)``: ``(batch, members, numbers)``."""
+        """What all steps of a walk need of the fixed images, from `see`: ``(batch, members, numbers)``."""
         return torch.stack([member.encode_fixed(fixed) for member in self.members], dim=1)
 
     def member_features(self, encoded: Tensor, moving: Tensor, member: int) -> tuple[Tensor, Tensor]:
@@ -137,5 +161,5 @@ class AgentNetwork(nn.Module):
         return torch.stack([member(encoded[:, n], moving) for n, member in enumerate(self.members)], dim=1)
 
     def forward(self, encoded: Tensor, moving: Tensor) -> Tensor:
-        """Q-values ``(batch, actions)`` in the rewards' units, from `encode_fixed` and moving images."""
+        """Q-values ``(batch, actions)`` in the rewards' units, from `encode_fixed` and moving images, from `see`, warped."""
         return self.scale * self.member_values(encoded, moving).mean(dim=1)

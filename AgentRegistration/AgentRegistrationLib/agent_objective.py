@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from .agent_network import AgentNetwork
 from .decision_process import rewards
 from .deformation_space import DeformationSpace
+from .structure_network import structure_loss
 
 _AT_START = 0.25
 """Share of the states that are starts; the others lie on the way, and around the target."""
@@ -38,89 +38,65 @@ class AgentStates:
     """A batch of states that an agent is trained on.
 
     Attributes:
-        fixed: ``(batch, 1, *size)``.
-        warped: the moving images, warped by ``theta``.
+        fixed: ``(batch, channels, *size)``, from `AgentNetwork.see`.
+        warped: the moving images, from there, warped by ``theta``.
         theta: ``(batch, d)``, where the walks stand.
         target: ``(batch, d)``, where they should go.
-        labels: ``(batch, 2 L, *size)`` indicators of the structures in the fixed, then in the warped images.
     """
 
     fixed: Tensor
     warped: Tensor
     theta: Tensor
     target: Tensor
-    labels: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class StructureExamples:
+    """A batch that the finder of structures is trained on, before the agent is.
+
+    Attributes:
+        images: ``(batch, 1, *size)``.
+        labels: ``(batch, L, *size)`` indicators.
+    """
+
+    images: Tensor
+    labels: Tensor
 
 
 class AgentObjective(nn.Module):
-    """The network and its loss: the squared error of all actions' Q-values, in units of the network's scale.
-
-    With a ``structure_weight``, the streams' last feature maps also have to tell, by one linear layer that is thrown away
-    after the training, how much of each structure lies in each of their cells: rewards alone say little about what the
-    structures look like.
+    """The network and its losses: of states, the squared error of all actions' Q-values in units of the network's scale.
 
     Args:
         network: to train.
-        structures: L, of the label maps.
-        structure_weight: of the cross entropy of the structures, against the error of the Q-values.
     """
 
-    def __init__(self, network: AgentNetwork, structures: int = 0, structure_weight: float = 0.0) -> None:
+    def __init__(self, network: AgentNetwork) -> None:
         super().__init__()
         self.network = network
-        self.structure_weight = structure_weight if structures else 0.0
-        configuration = network.configuration
-        if self.structure_weight:
-            convolution = nn.Conv2d if len(configuration.size) == 2 else nn.Conv3d
-            seen = (1, 1 + configuration.joint)  # images that each stream sees
-            self.probes = nn.ModuleList(
-                nn.ModuleList(convolution(configuration.widths[-1], images * structures, 1) for images in seen)
-                for _ in network.members
-            )
 
-    def forward(self, states: AgentStates, steps: Tensor) -> tuple[Tensor, dict[str, float]]:
-        """Loss of a batch of states, and what to log.
+    def forward(
+        self, batch: AgentStates | StructureExamples, steps: Tensor | None = None
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Loss of a batch, and what to log.
 
         Args:
-            states: the batch.
-            steps: ``(d,)``.
+            batch: states, or examples for the network's finder of structures.
+            steps: ``(d,)``, of states.
 
         Returns:
-            The sum over actions, mean over states and members, and what the structures add; ``gain`` is the mean reward of
-            the action that is taken for the best, as a share of the best one's.
+            Of states the sum over actions, mean over states and members; ``gain`` is the mean reward of the action that is
+            taken for the best, as a share of the best one's. Of examples `structure_network.structure_loss`.
         """
-        wanted = rewards(states.theta, states.target, steps) / self.network.scale
-        encoded = self.network.encode_fixed(states.fixed)
-        maps = [self.network.member_features(encoded, states.warped, n) for n in range(len(self.network.members))]
-        values = torch.stack(
-            [member.head(torch.cat(pair, dim=1)) for member, pair in zip(self.network.members, maps, strict=True)],
-            dim=1,
-        ).float()
+        if isinstance(batch, StructureExamples):
+            loss = structure_loss(self.network.finder(batch.images), batch.labels)
+            return loss, {"loss": float(loss.detach()), "gain": 0.0}
+        wanted = rewards(batch.theta, batch.target, steps) / self.network.scale
+        values = self.network.member_values(self.network.encode_fixed(batch.fixed), batch.warped).float()
         loss = (values - wanted[:, None]).square().sum(dim=2).mean()
         with torch.no_grad():
             chosen = wanted.gather(1, values.mean(dim=1).argmax(dim=1, keepdim=True))
             gain = chosen.mean() / wanted.amax(dim=1).mean().clamp_min(1e-6)
-        terms = {"loss": float(loss.detach()), "gain": float(gain)}
-        if self.structure_weight and states.labels is not None:
-            structures = self._structures(maps, states.labels)
-            loss = loss + self.structure_weight * structures
-            terms |= {"structures": float(structures.detach())}
-        return loss, terms
-
-    def _structures(self, maps: list[tuple[Tensor, Tensor]], labels: Tensor) -> Tensor:
-        """Cross entropy of the structures' shares of the feature maps' cells, summed over structures and streams."""
-        size = self.network.configuration.coarse_size
-        pool = F.adaptive_avg_pool2d if labels.ndim == 4 else F.adaptive_avg_pool3d
-        share = pool(labels.float(), size)
-        count = share.shape[1] // 2
-        wanted = share[:, :count], share if self.network.configuration.joint else share[:, count:]
-        total = share.new_zeros(())
-        for probes, pair in zip(self.probes, maps, strict=True):
-            for probe, features, target in zip(probes, pair, wanted, strict=True):
-                found = probe(features.unflatten(1, (-1, *size))).float()
-                error = F.binary_cross_entropy_with_logits(found, target, reduction="none")
-                total = total + error.sum(dim=1).mean()
-        return total / len(maps)
+        return loss, {"loss": float(loss.detach()), "gain": float(gain)}
 
 
 def with_rigid_motions(

@@ -30,6 +30,7 @@ def request_from_options(options: argparse.Namespace, command: str) -> AgentRequ
         grid=grid,
         spacings=spacings,
         widths=widths,
+        structure_widths=numbers(options, "structure_widths"),
         dense=dense,
         # Deformations come from the deformation model.
         augmentation=chosen(options, Augmentation, rotation=0.0, translation=0.0, zoom=0.0, elastic=0.0),

@@ -23,9 +23,9 @@ from DeformationLib.training import Trainer, TrainingOptions, TrainingState
 from .agent_cases import BESIDE, HEART_GRID, chosen_cases, load_heart_slices, load_volumes
 from .agent_model import agent_space
 from .agent_network import AgentNetwork, AgentNetworkConfiguration
-from .agent_objective import AgentObjective, AgentStates, draw_states, with_rigid_motions
+from .agent_objective import AgentObjective, AgentStates, StructureExamples, draw_states, with_rigid_motions
 from .agent_pairs import PairGenerator
-from .agent_validation import validate_agent
+from .agent_validation import validate_agent, validate_finder
 from .agent_walk import Agent, walk_options
 from .coarsening import coarser_cases, coarser_deformations
 from .preparation import Deformations, PreparationSettings, default_registration, fit_deformations
@@ -57,7 +57,8 @@ class AgentRequest(ModelRequest):
         rigid_translation, rigid_rotation: standard deviations of rigid motions among the actions, voxels and degrees; 0 for
             none.
         widths, dense, stride, dropout, members, joint: of the network, see `AgentNetworkConfiguration`.
-        structure_weight: of what the streams' features say about the structures, see `AgentObjective`.
+        structure_epochs: first epochs, in which the finder of structures is trained instead; 0 for an agent without one.
+        structure_widths: of that, see `StructureNetwork`.
         batches: of ``options.group_size`` pairs in an epoch.
         decay, decay_batches: factor of the learning rate after so many batches.
         validation_pairs, validation_steps: how many pairs of validation cases are registered, and in how many steps.
@@ -86,7 +87,8 @@ class AgentRequest(ModelRequest):
     dropout: float = 0.0
     members: int = 1
     joint: bool = False
-    structure_weight: float = 0.0
+    structure_epochs: int = 0
+    structure_widths: tuple[int, ...] = (8, 16, 32)
     batches: int = 200
     decay: float = 0.8
     decay_batches: int = 10_000
@@ -110,6 +112,7 @@ class AgentTraining(ModelTraining):
     request: AgentRequest
     data: CaseSet
     grid: PairGrid
+    finding = False
 
     def _load(self) -> tuple[CaseSet, PairGrid]:
         request, progress = self.request, self.progress.part(0.0, 0.02)
@@ -171,9 +174,10 @@ class AgentTraining(ModelTraining):
             request.dropout,
             request.members,
             request.joint,
+            len(self.data.label_values) if request.structure_epochs else 0,
+            request.structure_widths,
         )
-        network = AgentNetwork(configuration, float(self.space.steps.mean()))
-        return AgentObjective(network, len(self.data.label_values), request.structure_weight)
+        return AgentObjective(AgentNetwork(configuration, float(self.space.steps.mean())))
 
     def _fit(self, training: CaseSet, progress: Progress) -> Deformations:
         """What is known of the deformations between the training cases."""
@@ -212,6 +216,7 @@ class AgentTraining(ModelTraining):
             request.options,
             self._configuration(),
             self.folder,
+            self._begin_epoch,
             optimizer=optimizer,
             rate=rate,
         )
@@ -219,7 +224,7 @@ class AgentTraining(ModelTraining):
     def _configuration(self) -> dict:
         names = ("slices", "modes", "fine", "control_spacing", "pairs", "least_overlap", "image_weight",
                  "iterations", "step", "rigid_translation", "rigid_rotation",
-                 "widths", "dense", "stride", "dropout", "members", "joint", "structure_weight", "batches",
+                 "widths", "dense", "stride", "dropout", "members", "joint", "structure_epochs", "structure_widths", "batches",
                  "decay", "decay_batches")  # fmt: skip
         request = plain(asdict(self.request))
         return super()._configuration() | {name: request[name] for name in names}
@@ -228,23 +233,33 @@ class AgentTraining(ModelTraining):
         return objective(self.draw(len(indices), generator), self.space.steps)
 
     @torch.no_grad()
-    def draw(self, count: int, generator: torch.Generator) -> AgentStates:
-        """Random states of random pairs."""
+    def draw(self, count: int, generator: torch.Generator) -> AgentStates | StructureExamples:
+        """Random states of random pairs; in the first epochs, if there is a finder of structures, examples for it."""
         device, settings, space = self.request.options.device, self.request.augmentation, self.space
         with torch.autocast(torch.device(device).type, enabled=False):
             pairs = self.pairs.draw(count, generator)
             fixed = change_intensity(pairs.fixed.float().cpu(), settings, generator).to(device)
             moving = change_intensity(pairs.moving.float().cpu(), settings, generator).to(device)
-            moving = torch.cat([moving, pairs.moving_labels.to(moving)], dim=1)
+            if self.finding:
+                labels = torch.cat([pairs.fixed_labels, pairs.moving_labels]).to(device)
+                return StructureExamples(torch.cat([fixed, moving]), labels)
+            network = self.objective.network
+            fixed, moving = network.see(fixed), network.see(moving)
             moving, target = with_rigid_motions(space, moving, pairs.theta.float().to(device), generator)
             theta = draw_states(target.cpu(), space.steps.cpu(), generator).to(device)
-            warped = space.warp(moving, space.sampling(theta))
-            labels = torch.cat([pairs.fixed_labels.to(warped), warped[:, 1:]], dim=1)
-            return AgentStates(fixed, warped[:, :1], theta, target, labels)
+            return AgentStates(fixed, space.warp(moving, space.sampling(theta)), theta, target)
+
+    def _begin_epoch(self, epoch: int) -> None:
+        self.finding = epoch < self.request.structure_epochs
 
     def validate(self, objective: AgentObjective) -> dict[str, float]:
-        """Scores of greedy walks between validation cases, see `validate_agent`."""
+        """Scores of greedy walks between validation cases, see `validate_agent`; or of the structures that are found."""
         request, device = self.request, self.request.options.device
+        if self.finding:
+            return {
+                "score": 0.0,
+                "found": validate_finder(objective.eval().network, self.data, self.validation, device),
+            }
         agent = Agent(objective.eval().network, self.space)
         pairs = validation_pairs(len(self.validation))[: request.validation_pairs]
         chosen = [(self.validation[fixed], self.validation[moving]) for fixed, moving in pairs]

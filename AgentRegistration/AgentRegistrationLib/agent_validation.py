@@ -9,10 +9,21 @@ import torch
 
 from DeformationLib.cases import CaseSet, label_dice
 
+from .agent_network import AgentNetwork
 from .agent_walk import Agent, WalkOptions
 
 _TOGETHER = 6
 """Pairs that are evaluated at once."""
+
+
+@torch.inference_mode()
+def validate_finder(network: AgentNetwork, cases: CaseSet, chosen: Sequence[int], device: str = "cpu") -> float:
+    """Mean Dice of the structures that a network finds in some cases; 0 without cases."""
+    found = []
+    for index in chosen:
+        image, labels, _ = (part.to(device) for part in cases.batch([index]))
+        found.append(label_dice(labels[0], network.see(image)[0, 1:]))
+    return round(float(np.nanmean(found)), 5) if found else 0.0
 
 
 @torch.inference_mode()

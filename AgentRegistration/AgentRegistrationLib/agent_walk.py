@@ -60,10 +60,14 @@ class Pair:
         moving: ``(1, 1, *size)``.
         mask: ``(1, 1, *size)``, not 0 where the similarity is measured; None for everywhere.
         encoded: of the fixed image, from `AgentNetwork.encode_fixed`.
+        seen: ``(1, channels, *size)`` what the network sees of the moving image, first its voxels; by default those alone.
     """
 
-    def __init__(self, fixed: Tensor, moving: Tensor, mask: Tensor | None, encoded: Tensor) -> None:
+    def __init__(
+        self, fixed: Tensor, moving: Tensor, mask: Tensor | None, encoded: Tensor, seen: Tensor | None = None
+    ) -> None:
         self.fixed, self.moving, self.encoded = fixed, moving, encoded
+        self.seen = moving if seen is None else seen
         weight = torch.ones_like(fixed) if mask is None else (mask != 0).to(fixed)
         if not weight.any():
             raise InputError("The mask is empty where the agent looks: choose another mask, or another alignment.")
@@ -97,7 +101,8 @@ class Agent:
     @torch.inference_mode()
     def look(self, fixed: Tensor, moving: Tensor, mask: Tensor | None = None) -> Pair:
         """Two images on the network's grid as a pair to be registered; see `Pair`."""
-        return Pair(fixed, moving, mask, self.network.encode_fixed(fixed))
+        encoded = self.network.encode_fixed(self.network.see(fixed))
+        return Pair(fixed, moving, mask, encoded, self.network.see(moving))
 
     def begin(self, pair: Pair, options: WalkOptions | None = None) -> list[AgentWalk]:
         """Walks of a pair from the options' starts: the first from the mean deformation, the others from around it."""
@@ -119,7 +124,7 @@ class Agent:
     def _warp(self, walks: Sequence[AgentWalk]) -> None:
         unseen = [walk for walk in walks if walk._warped is None]
         if unseen:
-            images = torch.cat([walk.pair.moving for walk in unseen])
+            images = torch.cat([walk.pair.seen for walk in unseen])
             warped = self.space.warp(images, torch.stack([walk._sampling for walk in unseen]))
             for walk, image in zip(unseen, warped.split(1), strict=True):
                 walk._warped = image
@@ -239,7 +244,7 @@ class AgentWalk:
         """The moving image as deformed so far, ``(1, 1, *size)``."""
         if self._warped is None:
             self.agent._warp([self])
-        return self._warped
+        return self._warped[:, :1]
 
     @property
     def similarity(self) -> float:

@@ -90,8 +90,12 @@ def build_parser() -> argparse.ArgumentParser:
         "--joint", action="store_true", help="the moving image's stream sees the fixed image beside it"
     )
 
+    network.add_argument(
+        "--structure-epochs", type=int, default=0, help="first, to learn to find structures; 0 for none"
+    )
+    network.add_argument("--structure-widths", default="8,16,32", help="channels of the network that finds them")
+
     schedule = parser.add_argument_group("Schedule")
-    schedule.add_argument("--structure-weight", type=float, default=0.0, help="of structures in the streams' features")
     schedule.add_argument("--batches", type=int, default=200, help="of pairs in an epoch")
     schedule.add_argument("--decay", type=float, default=0.8, help="factor of the learning rate")
     schedule.add_argument("--decay-batches", type=int, default=10000, help="after which it applies, again and again")

@@ -97,33 +97,6 @@ def test_the_loss_is_the_squared_error_of_all_rewards():
     assert all(parameter.grad is not None for parameter in network.parameters())
 
 
-@pytest.mark.parametrize("joint", [False, True])
-def test_features_learn_to_tell_the_structures(joint):
-    space = smooth_space((16, 16), modes=2)
-    torch.manual_seed(0)
-    network = random_network(space, widths=(8, 8), dense=(16,), joint=joint).requires_grad_(True)
-    objective = AgentObjective(network, structures=1, structure_weight=2.0)
-    labels = torch.zeros(12, 2, 16, 16)
-    for number in range(12):
-        labels[number, 0, :, number : number + 5] = 1
-        labels[number, 1, number : number + 5] = 1
-    images = labels + 0.1 * torch.rand(labels.shape)
-    theta = torch.zeros(12, 2)
-    states = AgentStates(images[:, :1], images[:, 1:], theta, theta + space.steps, labels)
-    plain, _ = AgentObjective(network)(states, space.steps)
-    optimizer, found = torch.optim.Adam(objective.parameters(), lr=1e-2), []
-    for _ in range(40):
-        loss, terms = objective(states, space.steps)
-        found.append(terms["structures"])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    assert found[-1] < 0.6 * found[0]
-    assert terms["loss"] + 2.0 * terms["structures"] == pytest.approx(float(loss.detach()), rel=1e-5)
-    assert not hasattr(AgentObjective(network, structures=1), "probes")
-    assert plain.isfinite()
-
-
 def test_a_network_learns_which_way_to_go():
     space = smooth_space((16, 16), modes=2, strength=2.0)
     objective = AgentObjective(random_network(space, widths=(8, 8), dense=(32, 16)).requires_grad_(True))
@@ -204,10 +177,11 @@ def test_a_folder_becomes_an_agent_that_registers(trained, slices, tmp_path):
     assert states[-1].similarity == pytest.approx(report["similarity"]["after"], abs=1e-4)
 
 
-def test_ground_truth_of_a_finer_grid_makes_an_agent_of_a_coarser_one(train, tmp_path):
-    assert (
-        train("--grid 12,12 --spacing 4 --fine 2 --stride 1 --joint --structure-weight 1 --name coarse --seed 3") == 0
+def test_ground_truth_of_a_finer_grid_makes_an_agent_of_a_coarser_one(train, slices, tmp_path):
+    words = (
+        "--grid 12,12 --spacing 4 --fine 2 --stride 1 --joint --structure-epochs 1 --structure-widths 4,6 --epochs 3"
     )
+    assert train(f"{words} --name coarse --seed 3") == 0
     card = read_card(tmp_path / "output" / "model")
     assert card["grid"]["size"] == [12, 12]
     assert card["grid"]["spacing_mm"] == [4.0, 4.0]
@@ -215,8 +189,26 @@ def test_ground_truth_of_a_finer_grid_makes_an_agent_of_a_coarser_one(train, tmp
     assert card["training"]["deformations"]["median_dice"] > 0.75
     assert card["model"]["configuration"]["size"] == [12, 12]
     assert card["model"]["configuration"]["joint"]
-    assert float(log_of(tmp_path / "output")[1]["structures"]) > 0
-    assert not any("probes" in name for name in read_weights(tmp_path / "output" / "model", card)["network"])
+    assert card["model"]["configuration"]["structures"] == 2
+    rows = log_of(tmp_path / "output")
+    assert 0 < float(rows[0]["found"]) <= 1
+    assert float(rows[0]["score"]) == 0 < float(rows[1]["score"])
+    model = AgentModel.load(tmp_path / "output" / "model", "cpu")
+    image = read_image(slices[0] / "case_1.nii.gz")
+    registration = model.begin(image, read_image(slices[0] / "case_4.nii.gz"))
+    assert registration.pair.seen.shape == (1, 3, 12, 12)
+    assert registration.walk.warped.shape == (1, 1, 12, 12)
+
+
+def test_the_finder_is_trained_first_and_left_alone_then(train, tmp_path):
+    words = "--structure-epochs 1 --structure-widths 4,6 --seed 3"
+    assert train(f"{words} --epochs 3 --max-minutes 0.000001") == 0
+    first = torch.load(tmp_path / "output" / "checkpoint.pt", weights_only=True)["weights"]
+    assert train(f"{words} --epochs 3 --resume") == 0
+    last = torch.load(tmp_path / "output" / "checkpoint.pt", weights_only=True)["weights"]
+    moved = {name: not torch.equal(first[name], last[name]) for name in first if first[name].is_floating_point()}
+    assert not any(changed for name, changed in moved.items() if ".finder." in name)
+    assert all(changed for name, changed in moved.items() if ".members." in name and name.endswith("weight"))
 
 
 def test_the_bundle_holds_the_running_statistics_of_the_network(trained):
