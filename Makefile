@@ -10,7 +10,7 @@ TRAIN := LatentRegistration/LatentRegistrationTrain/LatentRegistrationTrain.py
 HIPPOCAMPUS = --images $(DATA)/images --labels $(DATA)/labels --grid 48,64,48 --spacing 1 --mixed-precision --overlap-weight 2
 
 .PHONY: demo test format benchmarks benchmark-motion reproduction reproduction-krebs reproduction-motion reproduction-risk \
-    reproduction-risk-acdc benchmark-risk screenshots train train-cardiac train-motion clean
+    reproduction-risk-acdc benchmark-risk reproduction-agent benchmark-agent screenshots train train-cardiac train-motion clean
 
 demo: $(VENV)/installed
 	$(RUN) -m Testing.demo --output demo $(if $(DATA),--data $(DATA))
@@ -69,6 +69,18 @@ reproduction-risk-acdc: $(VENV)/installed
 benchmark-risk: $(VENV)/installed
 	$(RUN) Testing/Benchmarks/benchmark_risk.py --output $(TRAINING)/benchmarks
 
+# Every figure of Documentation/agent.md but its speed and memory, into that page: a quarter of an hour for what the classical
+# methods find, which is kept, and as long again. DATA has images/ and labels/ of hippocampi, HEARTS a folder per patient.
+HEARTS ?=
+AGENT = --hippocampus "$(DATA)" --hearts "$(HEARTS)" --threads 1
+reproduction-agent: $(VENV)/installed
+	$(RUN) Testing/Reproduction/agent_peers.py $(AGENT) --agents "3-D=hippocampus-agent;2-D=cardiac-slice-agent"
+	$(RUN) Testing/Reproduction/agent.py $(AGENT) --document Documentation/agent.md
+
+# Speed and memory of agents; needs no data.
+benchmark-agent: $(VENV)/installed
+	$(RUN) Testing/Benchmarks/benchmark_agent.py --document Documentation/agent.md
+
 # The pictures of the README: the demonstration's, and the panel and its views; need DATA, as they show real images.
 screenshots: $(VENV)/installed
 	$(RUN) -m Testing.demo --output demo --data $(DATA)
@@ -76,6 +88,7 @@ screenshots: $(VENV)/installed
 	$(RUN) -m Testing.screenshots_heart --output Resources/Screenshots
 	$(RUN) -m Testing.screenshots_motion --output Resources/Screenshots
 	$(RUN) -m Testing.screenshots_risk --output Resources/Screenshots
+	$(RUN) -m Testing.screenshots_agent --output Resources/Screenshots
 	cp demo/contact_sheet.png Resources/Screenshots/contact_sheet.png
 
 # Slow, hours on a CPU: the bundled models; needs DATA.

@@ -10,9 +10,7 @@ beside the thesis's.  Peers are those whose displacements motion_baselines.py ha
 from __future__ import annotations
 
 import argparse
-import contextlib
 import datetime
-import io
 import platform
 import shlex
 import sys
@@ -26,6 +24,7 @@ from motion_latent import matrices, plot_matrices, print_roughness
 from motion_phantoms import endpoint_errors, print_endpoint_errors
 from motion_tracking import compare_tracking, plot_tracking, print_tracking
 from motion_transport import print_transport, transports
+from pages import show
 
 from DeformationLib.cine_cases import Cine
 from DeformationLib.errors import InputError
@@ -164,21 +163,7 @@ def _latent(arguments: argparse.Namespace, folder: Path, models: Mapping[str, Mo
 
 
 def _show(arguments: argparse.Namespace, folder: Path, part: str, tell: Callable):
-    """Print what ``tell`` prints, keep it as a file, and put it into the page between the part's marks."""
-    words = io.StringIO()
-    with contextlib.redirect_stdout(words):
-        result = tell()
-    text = words.getvalue().strip()
-    print(f"\n{text}\n", flush=True)
-    (folder / f"{part}.md").write_text(text + "\n", encoding="utf-8")
-    if arguments.document:
-        page = Path(arguments.document)
-        before, found, rest = page.read_text(encoding="utf-8").partition(f"<!-- {part} -->\n")
-        _, closed, after = rest.partition(f"<!-- end of {part} -->")
-        if not (found and closed):
-            raise InputError(f"{page} has no marks '<!-- {part} -->' and '<!-- end of {part} -->' to write between.")
-        page.write_text(f"{before}{found}\n{text}\n\n{closed}{after}", encoding="utf-8")
-    return result
+    return show(tell, part, folder, arguments.document)
 
 
 _EXPERIMENTS = {
