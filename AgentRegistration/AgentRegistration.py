@@ -5,18 +5,17 @@ from pathlib import Path
 from typing import Annotated
 
 import slicer
-import vtk
 from slicer import vtkMRMLGridTransformNode, vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
-from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleWidget
-from slicer.util import VTKObservationMixin
+from slicer.ScriptedLoadableModule import ScriptedLoadableModule
 
 from AgentRegistrationSceneLib.logic import AgentRegistrationLogic
 from AgentRegistrationSceneLib.sample_data import registerSampleData
 from AgentRegistrationSceneLib.self_test import AgentRegistrationTest
 from DeformationSceneLib.choices import DeformationDisplay, Device, Structure
+from DeformationSceneLib.panel_widget import PanelWidget
 
 __all__ = [
     "AgentRegistration",
@@ -145,100 +144,36 @@ class AgentRegistrationParameterNode:
     trainOptions: str
 
 
-class AgentRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """The panel: loads the .ui, keeps the parameter node connected, and leaves the rest to its sections."""
+class AgentRegistrationWidget(PanelWidget):
+    """The panel: registration by an agent, its replay, modes, training."""
 
-    def __init__(self, parent=None):
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
-        self.logic = None
-        self.sections = ()
-        self._parameterNode = None
-        self._guiTag = None
+    parameterNodeClass = AgentRegistrationParameterNode
 
-    def setup(self):
-        """Build the panel. Called when the module is opened for the first time."""
+    def makeLogic(self):
+        """The module's logic."""
+        return AgentRegistrationLogic()
+
+    def makeSections(self) -> tuple:
+        """The sections of the panel."""
         from AgentRegistrationSceneLib.modes_section import ModesSection
         from AgentRegistrationSceneLib.replay import ReplaySection
         from AgentRegistrationSceneLib.train_section import TrainSection
         from AgentRegistrationSceneLib.walk_section import WalkSection
 
-        ScriptedLoadableModuleWidget.setup(self)
-        uiWidget = slicer.util.loadUI(self.resourcePath("UI/AgentRegistration.ui"))
-        self.layout.addWidget(uiWidget)
-        self.ui = slicer.util.childWidgetVariables(uiWidget)
-        uiWidget.setMRMLScene(slicer.mrmlScene)
-
-        self.logic = AgentRegistrationLogic()
         self.replay = ReplaySection(self.ui)
         self.walk = WalkSection(self.ui, self.logic, onFinished=self.replay.offer, onStarted=self.replay.stop)
         self.explore = ModesSection(self.ui, self.logic)
         self.train = TrainSection(self.ui, self.logic, onModelsChanged=self.onModelsChanged)
-        self.sections = (self.walk, self.replay, self.explore, self.train)
+        return self.walk, self.replay, self.explore, self.train
 
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self.onNodeRemoved)
-        self.initializeParameterNode()
-
-    def cleanup(self):
-        """Called when the application closes and the module widget is destroyed."""
-        for section in self.sections:
-            section.cleanup()
-        self.setParameterNode(None)
-        self.removeObservers()
-
-    def enter(self):
-        """Called each time the user opens this module."""
-        self.initializeParameterNode()
-
-    def exit(self):
-        """Called each time the user opens a different module; work that is running goes on."""
-        self.setParameterNode(None)
-
-    def onSceneStartClose(self, caller, event):
-        for section in self.sections:
-            section.sceneClosing()
-        self.setParameterNode(None)
-
-    def onSceneEndClose(self, caller, event):
-        if self.parent.isEntered:
-            self.initializeParameterNode()
-
-    def onSceneEndImport(self, caller, event):
-        """A scene was loaded: its parameter node takes the place of the present one's content."""
-        if self.parent.isEntered:
-            self.initializeParameterNode()
-
-    def onNodeRemoved(self, caller, event):
-        """What was deleted is not shown any longer."""
-        if not slicer.mrmlScene.IsClosing():
-            for section in (self.walk, self.replay):
-                section.nodesRemoved()
-
-    def initializeParameterNode(self):
-        """Connect the scene's parameter node; where nothing is selected yet, select the first volumes."""
-        self.setParameterNode(AgentRegistrationParameterNode(self.logic.getParameterNode()))
+    def selectDefaults(self):
+        """Where nothing is selected yet, select the first volumes."""
         self.walk.selectDefaults()
 
-    def setParameterNode(self, parameterNode):
-        """Connect the panel with a parameter node, or with none."""
-        if self._parameterNode:
-            self._parameterNode.disconnectGui(self._guiTag)
-            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
-        self._parameterNode = parameterNode
-        if parameterNode:
-            self._guiTag = parameterNode.connectGui(self.ui)
-            self.addObserver(parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
-        for section in self.sections:
-            section.setParameterNode(parameterNode)
-        self.onParametersChanged()
-
-    def onParametersChanged(self, caller=None, event=None):
-        if self._parameterNode:
-            for section in self.sections:
-                section.parametersChanged()
+    def nodesRemoved(self):
+        """What was deleted is not shown any longer."""
+        for section in (self.walk, self.replay):
+            section.nodesRemoved()
 
     def onModelsChanged(self):
         """A model was installed, replaced or removed."""

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import slicer
-import vtk
 from slicer import (
     vtkMRMLGridTransformNode,
     vtkMRMLScalarVolumeNode,
@@ -14,10 +13,10 @@ from slicer import (
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
-from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleWidget
-from slicer.util import VTKObservationMixin
+from slicer.ScriptedLoadableModule import ScriptedLoadableModule
 
 from DeformationSceneLib.choices import DeformationDisplay, Device, Structure
+from DeformationSceneLib.panel_widget import PanelWidget
 from LatentRegistrationSceneLib.logic import LatentRegistrationLogic
 from LatentRegistrationSceneLib.sample_data import registerSampleData
 from LatentRegistrationSceneLib.self_test import LatentRegistrationTest
@@ -179,95 +178,33 @@ class LatentRegistrationParameterNode:
     trainOptions: str
 
 
-class LatentRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """The panel: loads the .ui, keeps the parameter node connected, and leaves the rest to its three sections."""
+class LatentRegistrationWidget(PanelWidget):
+    """The panel: registration, exploring, simulation, the latent map, training."""
 
-    def __init__(self, parent=None):
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
-        self.logic = None
-        self.sections = ()
-        self._parameterNode = None
-        self._guiTag = None
+    parameterNodeClass = LatentRegistrationParameterNode
 
-    def setup(self):
-        """Build the panel. Called when the module is opened for the first time."""
+    def makeLogic(self):
+        """The module's logic."""
+        return LatentRegistrationLogic()
+
+    def makeSections(self) -> tuple:
+        """The sections of the panel."""
         from LatentRegistrationSceneLib.explore_section import ExploreSection
         from LatentRegistrationSceneLib.map_section import MapSection
         from LatentRegistrationSceneLib.register_section import RegisterSection
         from LatentRegistrationSceneLib.simulate_section import SimulateSection
         from LatentRegistrationSceneLib.train_section import TrainSection
 
-        ScriptedLoadableModuleWidget.setup(self)
-        uiWidget = slicer.util.loadUI(self.resourcePath("UI/LatentRegistration.ui"))
-        self.layout.addWidget(uiWidget)
-        self.ui = slicer.util.childWidgetVariables(uiWidget)
-        uiWidget.setMRMLScene(slicer.mrmlScene)
-
-        self.logic = LatentRegistrationLogic()
         self.register = RegisterSection(self.ui, self.logic)
         self.explore = ExploreSection(self.ui, self.logic)
         self.simulate = SimulateSection(self.ui, self.logic)
         self.map = MapSection(self.ui, self.logic, self.explore)
         self.train = TrainSection(self.ui, self.logic, onModelsChanged=self.onModelsChanged)
-        self.sections = (self.register, self.explore, self.simulate, self.map, self.train)
+        return self.register, self.explore, self.simulate, self.map, self.train
 
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
-        self.initializeParameterNode()
-
-    def cleanup(self):
-        """Called when the application closes and the module widget is destroyed."""
-        for section in self.sections:
-            section.cleanup()
-        self.setParameterNode(None)
-        self.removeObservers()
-
-    def enter(self):
-        """Called each time the user opens this module."""
-        self.initializeParameterNode()
-
-    def exit(self):
-        """Called each time the user opens a different module; work that is running goes on."""
-        self.setParameterNode(None)
-
-    def onSceneStartClose(self, caller, event):
-        for section in self.sections:
-            section.sceneClosing()
-        self.setParameterNode(None)
-
-    def onSceneEndClose(self, caller, event):
-        if self.parent.isEntered:
-            self.initializeParameterNode()
-
-    def onSceneEndImport(self, caller, event):
-        """A scene was loaded: its parameter node takes the place of the present one's content."""
-        if self.parent.isEntered:
-            self.initializeParameterNode()
-
-    def initializeParameterNode(self):
-        """Connect the scene's parameter node; where nothing is selected yet, select the first volumes."""
-        self.setParameterNode(LatentRegistrationParameterNode(self.logic.getParameterNode()))
+    def selectDefaults(self):
+        """Where nothing is selected yet, select the first volumes."""
         self.register.selectDefaults()
-
-    def setParameterNode(self, parameterNode):
-        """Connect the panel with a parameter node, or with none."""
-        if self._parameterNode:
-            self._parameterNode.disconnectGui(self._guiTag)
-            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
-        self._parameterNode = parameterNode
-        if parameterNode:
-            self._guiTag = parameterNode.connectGui(self.ui)
-            self.addObserver(parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
-        for section in self.sections:
-            section.setParameterNode(parameterNode)
-        self.onParametersChanged()
-
-    def onParametersChanged(self, caller=None, event=None):
-        if self._parameterNode:
-            for section in self.sections:
-                section.parametersChanged()
 
     def onModelsChanged(self):
         """A model was installed, replaced or removed."""

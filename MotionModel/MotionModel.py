@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated, Union
 
 import slicer
-import vtk
 from slicer import (
     vtkMRMLScalarVolumeNode,
     vtkMRMLSequenceBrowserNode,
@@ -15,10 +14,10 @@ from slicer import (
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
-from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleWidget
-from slicer.util import VTKObservationMixin
+from slicer.ScriptedLoadableModule import ScriptedLoadableModule
 
 from DeformationSceneLib.choices import DeformationDisplay, Device, Structure
+from DeformationSceneLib.panel_widget import PanelWidget
 from MotionModelSceneLib.logic import MotionModelLogic
 from MotionModelSceneLib.sample_data import registerSampleData
 from MotionModelSceneLib.self_test import MotionModelTest
@@ -149,100 +148,36 @@ class MotionModelParameterNode:
     trainOptions: str
 
 
-class MotionModelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """The panel: loads the .ui, keeps the parameter node connected, and leaves the rest to its sections."""
+class MotionModelWidget(PanelWidget):
+    """The panel: tracking, completion, simulation and transport, training."""
 
-    def __init__(self, parent=None):
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
-        self.logic = None
-        self.sections = ()
-        self._parameterNode = None
-        self._guiTag = None
+    parameterNodeClass = MotionModelParameterNode
 
-    def setup(self):
-        """Build the panel. Called when the module is opened for the first time."""
+    def makeLogic(self):
+        """The module's logic."""
+        return MotionModelLogic()
+
+    def makeSections(self) -> tuple:
+        """The sections of the panel."""
         from MotionModelSceneLib.complete_section import CompleteSection
         from MotionModelSceneLib.simulate_section import SimulateSection
         from MotionModelSceneLib.track_section import TrackSection
         from MotionModelSceneLib.train_section import TrainSection
 
-        ScriptedLoadableModuleWidget.setup(self)
-        uiWidget = slicer.util.loadUI(self.resourcePath("UI/MotionModel.ui"))
-        self.layout.addWidget(uiWidget)
-        self.ui = slicer.util.childWidgetVariables(uiWidget)
-        uiWidget.setMRMLScene(slicer.mrmlScene)
-
-        self.logic = MotionModelLogic()
         self.track = TrackSection(self.ui, self.logic)
         self.complete = CompleteSection(self.ui, self.logic)
         self.simulate = SimulateSection(self.ui, self.logic, self.track.resultOf)
         self.train = TrainSection(self.ui, self.logic, onModelsChanged=self.onModelsChanged)
-        self.sections = (self.track, self.complete, self.simulate, self.train)
+        return self.track, self.complete, self.simulate, self.train
 
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self.onNodeRemoved)
-        self.initializeParameterNode()
-
-    def cleanup(self):
-        """Called when the application closes and the module widget is destroyed."""
-        for section in self.sections:
-            section.cleanup()
-        self.setParameterNode(None)
-        self.removeObservers()
-
-    def enter(self):
-        """Called each time the user opens this module."""
-        self.initializeParameterNode()
-
-    def exit(self):
-        """Called each time the user opens a different module; work that is running goes on."""
-        self.setParameterNode(None)
-
-    def onSceneStartClose(self, caller, event):
-        for section in self.sections:
-            section.sceneClosing()
-        self.setParameterNode(None)
-
-    def onSceneEndClose(self, caller, event):
-        if self.parent.isEntered:
-            self.initializeParameterNode()
-
-    def onSceneEndImport(self, caller, event):
-        """A scene was loaded: its parameter node takes the place of the present one's content."""
-        if self.parent.isEntered:
-            self.initializeParameterNode()
-
-    def onNodeRemoved(self, caller, event):
-        """A result that was deleted is not shown any longer."""
-        if not slicer.mrmlScene.IsClosing():
-            for section in (self.track, self.complete, self.simulate):
-                section.nodesRemoved()
-
-    def initializeParameterNode(self):
-        """Connect the scene's parameter node; where nothing is selected yet, select the first sequence."""
-        self.setParameterNode(MotionModelParameterNode(self.logic.getParameterNode()))
+    def selectDefaults(self):
+        """Where nothing is selected yet, select the first sequence."""
         self.track.selectDefaults()
 
-    def setParameterNode(self, parameterNode):
-        """Connect the panel with a parameter node, or with none."""
-        if self._parameterNode:
-            self._parameterNode.disconnectGui(self._guiTag)
-            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
-        self._parameterNode = parameterNode
-        if parameterNode:
-            self._guiTag = parameterNode.connectGui(self.ui)
-            self.addObserver(parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
-        for section in self.sections:
-            section.setParameterNode(parameterNode)
-        self.onParametersChanged()
-
-    def onParametersChanged(self, caller=None, event=None):
-        if self._parameterNode:
-            for section in self.sections:
-                section.parametersChanged()
+    def nodesRemoved(self):
+        """A result that was deleted is not shown any longer."""
+        for section in (self.track, self.complete, self.simulate):
+            section.nodesRemoved()
 
     def onModelsChanged(self):
         """A model was installed, replaced or removed."""

@@ -5,15 +5,14 @@ from pathlib import Path
 from typing import Annotated, Union
 
 import slicer
-import vtk
 from slicer import vtkMRMLSequenceBrowserNode, vtkMRMLSequenceNode, vtkMRMLTableNode, vtkMRMLVectorVolumeNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
-from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleWidget
-from slicer.util import VTKObservationMixin
+from slicer.ScriptedLoadableModule import ScriptedLoadableModule
 
 from DeformationSceneLib.choices import Device, Structure
+from DeformationSceneLib.panel_widget import PanelWidget
 from RiskPredictionSceneLib.logic import RiskPredictionLogic
 from RiskPredictionSceneLib.sample_data import registerSampleData
 from RiskPredictionSceneLib.self_test import RiskPredictionTest
@@ -107,99 +106,35 @@ class RiskPredictionParameterNode:
     riskChange: Annotated[float, WithinRange(1.1, 20.0)] = 2.7
 
 
-class RiskPredictionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """The panel: loads the .ui, keeps the parameter node connected, and leaves the rest to its sections."""
+class RiskPredictionWidget(PanelWidget):
+    """The panel: cohort, training and evaluation, one patient."""
 
-    def __init__(self, parent=None):
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
-        self.logic = None
-        self.sections = ()
-        self._parameterNode = None
-        self._guiTag = None
+    parameterNodeClass = RiskPredictionParameterNode
 
-    def setup(self):
-        """Build the panel. Called when the module is opened for the first time."""
+    def makeLogic(self):
+        """The module's logic."""
+        return RiskPredictionLogic()
+
+    def makeSections(self) -> tuple:
+        """The sections of the panel."""
         from RiskPredictionSceneLib.cohort_section import CohortSection
         from RiskPredictionSceneLib.evaluate_section import EvaluateSection
         from RiskPredictionSceneLib.patient_section import PatientSection
 
-        ScriptedLoadableModuleWidget.setup(self)
-        uiWidget = slicer.util.loadUI(self.resourcePath("UI/RiskPrediction.ui"))
-        self.layout.addWidget(uiWidget)
-        self.ui = slicer.util.childWidgetVariables(uiWidget)
-        uiWidget.setMRMLScene(slicer.mrmlScene)
-
-        self.logic = RiskPredictionLogic()
         self.cohort = CohortSection(self.ui, self.logic, onFingerprintsChanged=self.onFingerprintsChanged)
         self.evaluate = EvaluateSection(self.ui, self.logic, self.cohort, onModelsChanged=self.onModelsChanged)
         self.patient = PatientSection(self.ui, self.logic)
-        self.sections = (self.cohort, self.evaluate, self.patient)
+        return self.cohort, self.evaluate, self.patient
 
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self.onNodeRemoved)
-        self.initializeParameterNode()
-
-    def cleanup(self):
-        """Called when the application closes and the module widget is destroyed."""
-        for section in self.sections:
-            section.cleanup()
-        self.setParameterNode(None)
-        self.removeObservers()
-
-    def enter(self):
-        """Called each time the user opens this module."""
-        self.initializeParameterNode()
-
-    def exit(self):
-        """Called each time the user opens a different module; work that is running goes on."""
-        self.setParameterNode(None)
-
-    def onSceneStartClose(self, caller, event):
-        for section in self.sections:
-            section.sceneClosing()
-        self.setParameterNode(None)
-
-    def onSceneEndClose(self, caller, event):
-        if self.parent.isEntered:
-            self.initializeParameterNode()
-
-    def onSceneEndImport(self, caller, event):
-        """A scene was loaded: its parameter node takes the place of the present one's content."""
-        if self.parent.isEntered:
-            self.initializeParameterNode()
-
-    def onNodeRemoved(self, caller, event):
-        """A result that was deleted is not shown any longer."""
-        if not slicer.mrmlScene.IsClosing():
-            for section in self.sections:
-                section.nodesRemoved()
-
-    def initializeParameterNode(self):
-        """Connect the scene's parameter node; where nothing is selected yet, select the first cohort and sequence."""
-        self.setParameterNode(RiskPredictionParameterNode(self.logic.getParameterNode()))
+    def selectDefaults(self):
+        """Where nothing is selected yet, select the first cohort and sequence."""
         for section in self.sections:
             section.selectDefaults()
 
-    def setParameterNode(self, parameterNode):
-        """Connect the panel with a parameter node, or with none."""
-        if self._parameterNode:
-            self._parameterNode.disconnectGui(self._guiTag)
-            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
-        self._parameterNode = parameterNode
-        if parameterNode:
-            self._guiTag = parameterNode.connectGui(self.ui)
-            self.addObserver(parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
+    def nodesRemoved(self):
+        """A result that was deleted is not shown any longer."""
         for section in self.sections:
-            section.setParameterNode(parameterNode)
-        self.onParametersChanged()
-
-    def onParametersChanged(self, caller=None, event=None):
-        if self._parameterNode:
-            for section in self.sections:
-                section.parametersChanged()
+            section.nodesRemoved()
 
     def onFingerprintsChanged(self):
         """Fingerprints were extracted."""

@@ -11,7 +11,7 @@ from AgentRegistrationSceneLib import walk_registration
 from AgentRegistrationSceneLib.logic import AgentRegistrationLogic
 from AgentRegistrationSceneLib.walk_registration import AgentNodes, WalkRegistration
 from DeformationLib.errors import Cancelled, InputError
-from DeformationLib.image import resample
+from DeformationLib.image import Image, resample
 from DeformationLib.progress import Progress
 from DeformationSceneLib.placement import nodes_of
 from DeformationSceneLib.segmentations import labels_from_segmentation
@@ -190,6 +190,28 @@ def test_oblique_volumes_give_the_same_physical_displacement(logic, scene):
     # Other voxels are sampled: the intensities that the agent sees differ slightly, the steps hardly.
     assert np.linalg.norm(same - expected, axis=1).mean() < 0.5
     assert np.linalg.norm(expected, axis=1).mean() > 1.5
+
+
+def slice_displacement(logic, scene, direction, flip=False):
+    """Of the same two slices, laid into space by a direction: at points of the plane, in the plane's own coordinates."""
+    nodes = []
+    for name, (image, _) in zip(("Fixed", "Moving"), slice_images()):
+        place = centred((24, 24, 1), (2.0, 2.0, 6.0), direction @ np.diag([-1.0, 1.0, 1.0]) if flip else direction)
+        array = image.array[..., ::-1].copy() if flip else image.array
+        nodes.append(add_volume(scene, Image.on_grid(array, place), name))
+    found = logic.registerVolumes(*nodes, SLICES, alignment="none", trajectory=False, warped=False, **GREEDY)
+    plane = points_within(centred((24, 24, 1), (2.0, 2.0, 6.0)))
+    points = plane @ direction.T
+    return (transform_points(found.transform, points) - points) @ direction
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_a_slice_is_deformed_in_its_plane_however_it_lies(logic, scene, flip):
+    expected = slice_displacement(logic, scene, np.eye(3))
+    assert np.abs(expected[:, :2]).max() > 1.0
+    np.testing.assert_allclose(expected[:, 2], 0.0, atol=1e-4)
+    oblique = slice_displacement(logic, scene, turned(20) @ turned(-15, axis=0), flip)
+    np.testing.assert_allclose(oblique, expected, atol=0.05)
 
 
 def test_parent_transforms_are_respected(logic, pair, scene):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import slicer
 from slicer.i18n import tr as _
 
-from DeformationLib.errors import InputError
 from DeformationSceneLib import installation
 from DeformationSceneLib.background import BackgroundJob
 from DeformationSceneLib.messages import error_sentence, errors_shown, show_error
@@ -22,15 +20,11 @@ from DeformationSceneLib.registration_result import (
 )
 from DeformationSceneLib.result_list import ResultList
 
-from .action_list import ActionList
+from .agent_group import AgentGroup
 from .live_walk import LiveWalk
-from .walk_amplitudes import WalkAmplitudes
-from .walk_choices import WalkChoices, recommended_choices
 from .walk_registration import AgentNodes, WalkRegistration
 from .walk_run import WalkPicture, WalkRun, has_ended, take_picture
-
-_PLOT_SECONDS = 0.25
-"""Plots and tables follow a walk no more often: drawing them takes longer than a step."""
+from .walk_view import WalkView
 
 
 class WalkSection:
@@ -53,16 +47,14 @@ class WalkSection:
         self._run: WalkRun | None = None
         self._walking: WalkRegistration | None = None
         self._inputs: tuple = ()
-        self._live: LiveWalk | None = None
         self._nodes: AgentNodes | None = None
         self._observed: list[tuple] = []
         self._dragged: tuple = ()
-        self._plottedAt, self._finishNext = 0.0, False
+        self._finishNext = False
         self._models = ModelList(ui.modelComboBox, ui.modelPurposeLabel, logic, self._onModelChosen)
         self._display = RegistrationDisplay(ui)
-        self._actions = ActionList(ui.walkActionsTable, self.take)
-        self._amplitudes = WalkAmplitudes(ui.walkModesTable, ui.walkAmplitudeSlider, self._onAmplitude)
-        self._plots = ResultList(ui.walkChartComboBox, ui.walkChartButton)
+        self._agent = AgentGroup(ui, logic)
+        self._view = WalkView(ui, self.take, self._onAmplitude)
         self._results = ResultList(ui.resultChartComboBox, ui.resultChartButton)
         for button, slot in (
             (ui.walkStartButton, self._onStart),
@@ -73,8 +65,6 @@ class WalkSection:
             (ui.walkTakeButton, self._onTake),
         ):
             button.connect("clicked(bool)", slot)
-        ui.fadeSlider.connect("valueChanged(int)", self._onFade)
-        ui.deformationDisplayComboBox.connect("currentIndexChanged(int)", self._onDisplayChosen)
         self._say("")
 
     # What the panel asks
@@ -92,7 +82,7 @@ class WalkSection:
     @property
     def live(self) -> LiveWalk | None:
         """What the views show of it."""
-        return self._live
+        return self._view.live
 
     @property
     def nodes(self) -> AgentNodes | None:
@@ -106,6 +96,7 @@ class WalkSection:
     def setParameterNode(self, parameterNode):
         """Connect with the parameters, or with none; a walk goes on while another module is open."""
         self._parameters = parameterNode
+        self._agent.setParameterNode(parameterNode)
 
     def selectDefaults(self):
         """Select the first two volumes where nothing is selected yet."""
@@ -120,7 +111,7 @@ class WalkSection:
     def parametersChanged(self):
         """Show what follows from the parameters."""
         self._models.choose(self._parameters.model)
-        self._showRecommended()
+        self._agent.parametersChanged()
         if self._walking is not None and self._selectedInputs() != self._inputs:
             self._stop(_("Other inputs were chosen: press Start to register them."))
         self._update()
@@ -131,7 +122,7 @@ class WalkSection:
             node is not None and node.GetScene() is None for node in self._walking.nodes
         ):
             self._stop(_("A volume or the segmentation of the walk was deleted: the walk has ended."))
-        elif self._live is not None and not self._live.alive:
+        elif self.live is not None and not self.live.alive:
             self._stop(_("The live transform was deleted: the walk has ended."))
 
     def sceneClosing(self):
@@ -149,14 +140,17 @@ class WalkSection:
     # Start and end
 
     def _onStart(self, _checked=False):
-        if self.running or self._live is not None:
+        if self.running or self.live is not None:
             self._stop(_("Cancelled; the scene is as it was."))
             return
-        with errors_shown(_("Registration failed")):
+        try:
             if installation.ensure_dependencies():
                 self._start()
             else:
                 self._say(installation.how_to_install(installation.missing_dependencies()))
+        except Exception as error:
+            self._say(error_sentence(error))
+            show_error(error, _("Registration failed"))
 
     def _start(self):
         parameters = self._parameters
@@ -172,7 +166,7 @@ class WalkSection:
         )
         # Read now: in the thread the parameters must not be touched.
         model, device, alignment = parameters.model, parameters.device.value, parameters.alignment.value or None
-        choices, inputs = self._choices(), self._selectedInputs()
+        choices, inputs = self._agent.choices(), self._selectedInputs()
         self._forget()
         self._display.forget()
         self._nodes = None
@@ -183,18 +177,11 @@ class WalkSection:
         )
         self._say(_("Starting"))
 
-    def _choices(self) -> WalkChoices:
-        parameters = self._parameters
-        if parameters.recommended:
-            return WalkChoices(seed=parameters.seed)
-        tightness = parameters.tightness if parameters.fuzzy else 0.0
-        return WalkChoices(parameters.steps, parameters.starts, parameters.seed, parameters.greedy, tightness)
-
     def _begun(self, walking: WalkRegistration, inputs: tuple):
         """The images are aligned, and the agent stands at its start."""
         walking.checkInScene()
         self._walking, self._inputs = walking, inputs
-        self._amplitudes.begin(walking.shares)
+        self._view.begin(walking.shares)
         self._open(closer=True)
         self._observe()
         self._goOn()
@@ -208,7 +195,7 @@ class WalkSection:
     def _finished(self, walking: WalkRegistration):
         nodes = self.logic.finishRegistration(walking)
         self._nodes = nodes
-        self._close(restore=False)
+        self._view.close(restore=False)
         self._say(self._endSentence())
         self._display.show(nodes, walking.nodes[0])
         trajectory = nodes.trajectory
@@ -242,7 +229,7 @@ class WalkSection:
             subject.RemoveObserver(tag)
         self._observed = []
         self._walking, self._inputs = None, ()
-        self._close(restore=True, sceneCloses=sceneCloses)
+        self._view.close(restore=True, sceneCloses=sceneCloses)
 
     # The agent by itself
 
@@ -258,15 +245,11 @@ class WalkSection:
         self.ui.walkProgressBar.value = round(100 * fraction)
         picture = self._run.picture() if self._run is not None else None
         if picture is not None:
-            now = time.monotonic()
-            plotted = now - self._plottedAt >= _PLOT_SECONDS
-            if plotted:
-                self._plottedAt = now
-            self._show(picture, plotted)
+            self._view.follow(picture)
 
     def _waiting(self, picture: WalkPicture):
         """The agent waits, or has ended."""
-        self._show(picture)
+        self._view.show(picture)
         ended = has_ended(self._walking.registration)
         if self._finishNext or (ended and not self._run.pausing):
             self._finishNext = False
@@ -300,8 +283,8 @@ class WalkSection:
         self._lead(lambda walk: walk.take(action))
 
     def _onTake(self, _checked=False):
-        if self._actions.chosen is not None:
-            self.take(self._actions.chosen)
+        if self._view.chosenAction is not None:
+            self.take(self._view.chosenAction)
 
     def _onStep(self, _checked=False):
         def step(walk):
@@ -334,82 +317,15 @@ class WalkSection:
             registration = self._walking.registration
             operation(registration.lead())
             self._open()
-            self._show(take_picture(registration))
+            self._view.show(take_picture(registration))
             self._say(_("Led by hand. Continue lets the agent go on from here."))
-
-    # What is shown
 
     def _open(self, closer: bool = False):
         """Let the views show the walk, where they do not yet."""
-        if self._live is not None:
-            return
-        self._onStarted()
-        self._display.hide()
-        picture = take_picture(self._walking.registration)
-        ui = self.ui
-        self._live = LiveWalk(
-            self._walking.registration,
-            self._walking.nodes,
-            self._chosenDisplay(),
-            ui.fadeSlider.value / 100,
-            picture,
-            closer,
-        )
-        self._plots.fill(((_("Similarity"), self._live.similarity), (_("Amplitudes"), self._live.amplitudes)))
-        if slicer.app.layoutManager() is not None:
-            show_chart(self._live.similarity)
-        self._show(picture)
-
-    def _close(self, restore: bool, sceneCloses: bool = False):
-        live, self._live = self._live, None
-        self._plots.fill(())
-        if live is not None and not sceneCloses:
-            live.close(restore)
-
-    def _show(self, picture: WalkPicture, plots: bool = True):
-        if self._live is None:
-            return
-        self._live.show(picture, plots)
-        self.ui.walkStateLabel.text = _state_sentence(picture)
-        if plots:
-            self._amplitudes.show(picture.amplitudes[-1])
-        self._actions.show(picture.actions)
-
-    def _onFade(self, value):
-        if self._live is not None:
-            self._live.fade(value / 100)
-
-    def _onDisplayChosen(self, _index=0):
-        if self._live is not None:
-            self._live.deformation.set_display(self._chosenDisplay())
-
-    def _chosenDisplay(self) -> str | None:
-        display = self.ui.deformationDisplayComboBox.currentData
-        return None if display == "nothing" else display
-
-    def _showRecommended(self):
-        """The choices that are not the user's own show what the model recommends."""
-        ui, parameters = self.ui, self._parameters
-        own = not parameters.recommended
-        for name in ("stepsSpinBox", "startsSpinBox", "greedyCheckBox", "fuzzyCheckBox"):
-            getattr(ui, name).enabled = own
-        ui.tightnessSpinBox.enabled = own and parameters.fuzzy
-        if own:
-            return
-        try:
-            choices = recommended_choices(self.logic.modelCard(parameters.model))
-        except InputError:
-            return
-        shown = {
-            "steps": choices.steps,
-            "starts": choices.starts,
-            "greedy": choices.greedy,
-            "fuzzy": choices.tightness > 0,
-            "tightness": choices.tightness or parameters.tightness,
-        }
-        for name, value in shown.items():
-            if getattr(parameters, name) != value:
-                setattr(parameters, name, value)
+        if self.live is None:
+            self._onStarted()
+            self._display.hide()
+            self._view.open(self._walking, closer)
 
     # Work and state
 
@@ -445,7 +361,7 @@ class WalkSection:
 
     def _update(self):
         """Enable what can be done now."""
-        ui, running, live = self.ui, self.running, self._live is not None
+        ui, running, live = self.ui, self.running, self.live is not None
         walks = running and self._run is not None and self._walking is not None
         led = self._walking is not None and not running
         busy = running or live
@@ -501,10 +417,3 @@ class WalkSection:
         if walk.stopped:
             return _("The agent has ended after {count} steps, where it only went to and fro.").format(count=walk.taken)
         return _("The walk has ended after {count} steps.").format(count=walk.taken)
-
-
-def _state_sentence(picture: WalkPicture) -> str:
-    sentence = _("Step {step}, similarity {similarity:.3f}.").format(step=picture.step, similarity=picture.similarity)
-    if picture.oscillates:
-        return sentence + " " + _("The agent only goes to and fro here.")
-    return sentence

@@ -41,8 +41,9 @@ class ComponentList:
         table.verticalHeader().setVisible(False)
         table.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
         header = table.horizontalHeader()
-        for column in range(len(titles)):
+        for column in range(_AMPLITUDE_COLUMN):
             header.setSectionResizeMode(column, qt.QHeaderView.Stretch)
+        header.setSectionResizeMode(_AMPLITUDE_COLUMN, qt.QHeaderView.ResizeToContents)
         table.connect("currentCellChanged(int,int,int,int)", self._onCurrentCellChanged)
         table.connect("cellChanged(int,int)", self._onCellChanged)
 

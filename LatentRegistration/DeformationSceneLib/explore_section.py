@@ -222,7 +222,7 @@ class ExploreSection:
         self._controls.begin(explorer.explained_variance_ratio)
         self.began()
         bring_into_views(imageNode, live.centre)
-        self.showState(warning_lines(explorer.warnings) or _("Click a component and move the slider."))
+        self.showState(warning_lines(explorer.warnings) or _("Click a row of the list and move the slider."))
         if self._parameters is not None:
             self.parametersChanged()
         self._outputs.updateCharts()
