@@ -34,6 +34,10 @@ from .template import AnatomyTemplate, aligned_cases
 _INTENSITIES = Augmentation(0, 0, 0, 0, 12, 0, gamma=0.2, bias=0.15, noise=0.02)
 
 
+_LESS = 3
+"""By which the batches of the finder of structures are smaller: every voxel of an image teaches it something."""
+
+
 @dataclass(frozen=True)
 class AgentRequest(ModelRequest):
     """All that a user decides about a training run of an agent; see `ModelRequest` for the rest.
@@ -237,7 +241,7 @@ class AgentTraining(ModelTraining):
         """Random states of random pairs; in the first epochs, if there is a finder of structures, examples for it."""
         device, settings, space = self.request.options.device, self.request.augmentation, self.space
         with torch.autocast(torch.device(device).type, enabled=False):
-            pairs = self.pairs.draw(count, generator)
+            pairs = self.pairs.draw(max(2, count // _LESS) if self.finding else count, generator)
             fixed = change_intensity(pairs.fixed.float().cpu(), settings, generator).to(device)
             moving = change_intensity(pairs.moving.float().cpu(), settings, generator).to(device)
             if self.finding:
