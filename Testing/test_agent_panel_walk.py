@@ -331,10 +331,12 @@ def test_it_can_be_led_on_after_the_end(agent_panel, pair, scene):
     ui.walkBackButton.click()
     assert agent_panel.walk.live is not None
     assert ui.resultGroupBox.isHidden()
+    assert not nodes.segmentation.GetDisplayVisibility()
     ui.walkFinishButton.click()
     wait(agent_panel)
     again = agent_panel.walk.nodes
     assert again.transform is nodes.transform
+    assert again.segmentation.GetDisplayVisibility()
     assert len(again.result.trajectory) == 11
     assert len(nodes_of(scene)) == count
     ui.walkPauseButton.click()  # Continue: so many steps more
@@ -541,6 +543,8 @@ def test_the_walk_is_replayed(agent_panel, pair, scene, views):
     count = len(nodes_of(scene))
     ui.replayButton.click()
     live = agent_panel.replay.replay.deformation
+    end = agent_panel.walk.nodes.segmentation
+    assert not end.GetDisplayVisibility()  # where the structures end is not drawn over where they are
     seen = []
     for item in (0, 6, 12):
         trajectory.browser.SetPlaybackActive(False)
@@ -554,6 +558,7 @@ def test_the_walk_is_replayed(agent_panel, pair, scene, views):
     assert live.deformed is not None
     ui.replayButton.click()
     assert agent_panel.replay.replay is None
+    assert end.GetDisplayVisibility()
     assert len(nodes_of(scene)) == count
     assert composite.GetForegroundVolumeID() == agent_panel.walk.nodes.warped.GetID()
 

@@ -5,12 +5,13 @@ The nodes are not saved with the scene and go when the walk is over.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import slicer
 
 from DeformationSceneLib.live_deformation import LiveDeformation
-from DeformationSceneLib.slice_views import SliceLayers, turn_red_view
+from DeformationSceneLib.slice_views import HiddenNodes, SliceLayers, turn_red_view
 
 from .walk_charts import amplitudes_chart, similarity_chart
 
@@ -36,6 +37,7 @@ class LiveWalk:
         opacity: float,
         picture: WalkPicture,
         closer: bool = True,
+        hide: Sequence = (),
     ) -> None:
         """Put the nodes into the scene and the views.
 
@@ -46,6 +48,7 @@ class LiveWalk:
             opacity: 0..1, of the moving image over the fixed one.
             picture: of where the walk stands.
             closer: whether the views move to the images.
+            hide: nodes that are not seen meanwhile: what an earlier end of the walk has left.
 
         Raises:
             InputError: for a structure that is empty or lies outside the moving image; the scene is as it was.
@@ -54,6 +57,7 @@ class LiveWalk:
         self._scene, self._nodes = fixedNode.GetScene(), nodes
         self._layers = SliceLayers(self._scene)
         self.deformation = LiveDeformation(self._scene, registration, movingNode, structureNode, display)
+        self._hidden = HiddenNodes(hide)
         self.similarity = self.amplitudes = None
         try:
             self.deformation.show_image(True)
@@ -89,6 +93,7 @@ class LiveWalk:
         """Remove the nodes; `restore`: views show again what they showed before."""
         self.deformation.close()
         self.similarity = self.amplitudes = None
+        self._hidden.restore()
         if restore:
             self._layers.restore()
 

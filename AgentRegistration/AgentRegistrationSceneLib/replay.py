@@ -14,7 +14,7 @@ from DeformationLib.errors import InputError
 from DeformationLib.image import Image
 from DeformationSceneLib.live_deformation import LiveDeformation
 from DeformationSceneLib.messages import error_sentence, errors_shown
-from DeformationSceneLib.slice_views import SliceLayers, turn_red_view
+from DeformationSceneLib.slice_views import HiddenNodes, SliceLayers, turn_red_view
 from DeformationSceneLib.transforms import displacement_from_transform
 from DeformationSceneLib.volumes import image_from_volume
 
@@ -45,12 +45,13 @@ class Replay:
         structureNode: segmentation or label map of the moving volume, or None.
         display: "arrows", "grid", "contours" or None: how slice views draw the transform.
         opacity: 0..1, of the moving image over the fixed one.
+        hide: nodes that are not seen meanwhile: where the structure is at the end of the walk.
 
     Raises:
         InputError: for a transform that no browser plays, or whose volumes are gone.
     """
 
-    def __init__(self, transformNode, structureNode=None, display: str | None = None, opacity: float = 0.5):
+    def __init__(self, transformNode, structureNode=None, display: str | None = None, opacity: float = 0.5, hide=()):
         roles = slicer.vtkMRMLTransformNode
         fixedNode = transformNode.GetNodeReference(roles.GetFixedNodeReferenceRole())
         movingNode = transformNode.GetNodeReference(roles.GetMovingNodeReferenceRole())
@@ -66,7 +67,7 @@ class Replay:
         self._layers = SliceLayers(self._scene)
         kept = _KeptDeformation(transformNode, image_from_volume(movingNode))
         self.deformation = LiveDeformation(self._scene, kept, movingNode, structureNode, display)
-        self._tag = None
+        self._tag, self._hidden = None, HiddenNodes(hide)
         if slicer.app.layoutManager() is not None:
             self.deformation.show_image(True)
             slicer.util.setSliceViewerLayers(
@@ -91,6 +92,7 @@ class Replay:
             self._transformNode.RemoveObserver(self._tag)
             self._tag = None
         self.deformation.close()
+        self._hidden.restore()
         if restore:
             self._layers.restore()
 
@@ -111,7 +113,7 @@ class ReplaySection:
         self.ui, self._onStarted = ui, onStarted
         self._parameters = None
         self._replay: Replay | None = None
-        self._played = None
+        self._played = self._kept = None
         ui.replayButton.connect("clicked(bool)", self._onClicked)
         ui.fadeSlider.connect("valueChanged(int)", self._onFade)
         self._play(None)
@@ -142,6 +144,7 @@ class ReplaySection:
 
     def offer(self, nodes) -> None:
         """A walk was kept: let it be the one that is replayed."""
+        self._kept = nodes.segmentation
         if nodes.trajectory is not None and self._parameters is not None:
             self._parameters.replayTransform = nodes.trajectory.transform
 
@@ -153,7 +156,7 @@ class ReplaySection:
 
     def sceneClosing(self):
         """The scene goes away."""
-        self._replay = None
+        self._replay = self._kept = None
         self._play(None)
         self._say("")
 
@@ -196,6 +199,7 @@ class ReplaySection:
             structure if moving is parameters.movingVolume else None,
             None if display == "nothing" else display,
             ui.fadeSlider.value / 100,
+            (self._kept,),
         )
         browser = browser_of(transform)
         browser.SetSelectedItemNumber(0)

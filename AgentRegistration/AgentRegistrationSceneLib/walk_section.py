@@ -325,7 +325,8 @@ class WalkSection:
         if self.live is None:
             self._onStarted()
             self._display.hide()
-            self._view.open(self._walking, closer)
+            kept = self._nodes.segmentation if self._nodes is not None else None
+            self._view.open(self._walking, closer, (kept,))
 
     # Work and state
 

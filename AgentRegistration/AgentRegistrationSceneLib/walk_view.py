@@ -54,11 +54,13 @@ class WalkView:
         """List the modes of another model, with their shares of the variance."""
         self._amplitudes.begin(shares)
 
-    def open(self, walking: WalkRegistration, closer: bool) -> None:
-        """Put the live nodes into the scene. `closer`: the views move to the images. Raises InputError."""
+    def open(self, walking: WalkRegistration, closer: bool, hide: Sequence = ()) -> None:
+        """Put the live nodes into the scene; arguments and errors as of `LiveWalk`."""
         picture = take_picture(walking.registration)
         opacity = self.ui.fadeSlider.value / 100
-        self._live = LiveWalk(walking.registration, walking.nodes, self._chosenDisplay(), opacity, picture, closer)
+        self._live = LiveWalk(
+            walking.registration, walking.nodes, self._chosenDisplay(), opacity, picture, closer, hide
+        )
         self._plots.fill(((_("Similarity"), self._live.similarity), (_("Amplitudes"), self._live.amplitudes)))
         manager = slicer.app.layoutManager()
         if manager is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import slicer
 
@@ -50,6 +50,28 @@ def turn_red_view(volume_node: slicer.vtkMRMLVolumeNode) -> None:
     if red is not None and red.sliceLogic().GetSliceCompositeNode().GetBackgroundVolumeID() == volume_node.GetID():
         red.sliceLogic().GetSliceNode().RotateToVolumePlane(volume_node)
         red.sliceLogic().FitSliceToAll()
+
+
+class HiddenNodes:
+    """Displayable nodes that are not to be seen for a while, and whether they were.
+
+    >>> hidden = HiddenNodes([segmentation, None])
+    >>> hidden.restore()
+    """
+
+    def __init__(self, nodes: Iterable[slicer.vtkMRMLDisplayableNode | None]) -> None:
+        """Hide nodes; None, and those that are gone or have no display, are left out."""
+        there = [node for node in nodes if node is not None and node.GetScene() is not None]
+        self._before = [(node, node.GetDisplayVisibility()) for node in there if node.GetDisplayNode() is not None]
+        for node, _visible in self._before:
+            node.SetDisplayVisibility(False)
+
+    def restore(self) -> None:
+        """Show again what was shown, as far as it is still there."""
+        for node, visible in self._before:
+            if node.GetScene() is not None:
+                node.SetDisplayVisibility(visible)
+        self._before = []
 
 
 class SliceLayers:
