@@ -18,7 +18,7 @@ from DeformationLib.files import make_folder
 from .screenshots import wait_for, write_picture
 
 MODULE = Path(__file__).resolve().parents[1] / "RiskPrediction" / "RiskPrediction.py"
-SIZE = (1500, 960)
+SIZE = (1500, 1040)
 PANEL_WIDTH = 470
 SECONDS = 1800.0
 COHORT = {"cases": 64, "size": (72, 72, 3), "frames": 12}
