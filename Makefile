@@ -10,7 +10,7 @@ TRAIN := LatentRegistration/LatentRegistrationTrain/LatentRegistrationTrain.py
 HIPPOCAMPUS = --images $(DATA)/images --labels $(DATA)/labels --grid 48,64,48 --spacing 1 --mixed-precision --overlap-weight 2
 
 .PHONY: demo test format benchmarks benchmark-motion reproduction reproduction-krebs reproduction-motion reproduction-risk \
-    reproduction-risk-acdc benchmark-risk reproduction-agent benchmark-agent screenshots train train-cardiac train-motion clean
+    reproduction-risk-acdc benchmark-risk reproduction-agent benchmark-agent screenshots train train-cardiac train-motion train-agent clean
 
 demo: $(VENV)/installed
 	$(RUN) -m Testing.demo --output demo $(if $(DATA),--data $(DATA))
@@ -72,7 +72,7 @@ benchmark-risk: $(VENV)/installed
 # Every figure of Documentation/agent.md but its speed and memory, into that page: a quarter of an hour for what the classical
 # methods find, which is kept, and as long again. DATA has images/ and labels/ of hippocampi, HEARTS a folder per patient.
 HEARTS ?=
-AGENT = --hippocampus "$(DATA)" --hearts "$(HEARTS)" --threads 1
+AGENT = --hippocampus "$(DATA)" --hearts "$(HEARTS)"
 reproduction-agent: $(VENV)/installed
 	$(RUN) Testing/Reproduction/agent_peers.py $(AGENT) --agents "3-D=hippocampus-agent;2-D=cardiac-slice-agent"
 	$(RUN) Testing/Reproduction/agent.py $(AGENT) --document Documentation/agent.md
@@ -144,6 +144,16 @@ train-motion: $(VENV)/installed
 	    --output $(TRAINING)/motion-2d-unit --name motion-2d-unit
 	$(RUN) $(MOTION) --grid 8,104,104 --spacings 10,1.6,1.6 --learning-rate 6e-4 --initialize $(TRAINING)/cardiac-cine-3d/model \
 	    --prior unit --epochs 8 --output $(TRAINING)/motion-3d-unit --name motion-3d-unit
+
+# Slow, an hour on a CPU: the agents; DATA is the hippocampus set, HEARTS a folder with a folder per patient.
+TRAIN_AGENT = AgentRegistration/AgentRegistrationTrain/AgentRegistrationTrain.py --widths 16,32,32 --joint --structure-epochs 4 \
+    --batches 100 --epochs 16 --decay-batches 160 --warmup 50
+train-agent: $(VENV)/installed
+	mkdir -p $(TRAINING) && ls -d $(HEARTS)/patient*[05] | xargs -n 1 basename > $(TRAINING)/acdc-validation.txt
+	$(RUN) $(TRAIN_AGENT) --images $(DATA)/images --labels $(DATA)/labels --grid 24,32,24 --spacing 2 --fine 2 --stride 1 \
+	    --group-size 16 --validation-pairs 20 --seed 0 --output $(TRAINING)/hippocampus-agent --name hippocampus-agent
+	$(RUN) $(TRAIN_AGENT) --images $(HEARTS) --split-file $(TRAINING)/acdc-validation.txt --slices 3 --pairs 500 \
+	    --group-size 40 --validation-pairs 34 --seed 1 --output $(TRAINING)/cardiac-slice-agent --name cardiac-slice-agent
 
 .venv: $(VENV)/installed
 
