@@ -12,7 +12,6 @@ import argparse
 import datetime
 import json
 import multiprocessing
-import platform
 import shlex
 import statistics
 import sys
@@ -58,7 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(words: list[str]) -> int:
     """Measure everything, print a table, write JSON."""
     sys.path.insert(0, str(Path(__file__).parents[1] / "Reproduction"))
-    from pages import show
+    from pages import processor, show
 
     from DeformationLib.errors import InputError
     from DeformationLib.files import make_folder, write_json
@@ -66,7 +65,7 @@ def main(words: list[str]) -> int:
     arguments = build_parser().parse_args(words)
     report: dict = {
         "date": datetime.date.today().isoformat(),
-        "machine": platform.machine(),
+        "machine": processor(),
         "threads": arguments.threads,
         "steps": arguments.steps,
         "command": shlex.join(["benchmark_agent.py", *words]),

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import platform
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,7 +28,7 @@ from agent_deformations import (
 from agent_pictures import draw_sheet, panels_of
 from agent_table import classical, further_variants, main_variants, plot_table, print_options, print_table, walked
 from agent_walks import convergence, plot_convergence, print_convergence
-from pages import show
+from pages import processor, show
 
 from AgentRegistrationLib.agent_model import AgentModel
 from AgentRegistrationLib.deformation_model import StatisticalDeformationModel
@@ -59,7 +57,6 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--option-pairs", type=int, default=20, help="pairs for the table of options, at most")
     parser.add_argument("--walk-pairs", type=int, default=10, help="pairs that walk 1,000 steps, at most")
     parser.add_argument("--sheet-pairs", default="0,4,8", help="pairs that are drawn, by their numbers from 0")
-    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument(
         "--document", default="", help="a page whose tables, between marks, are replaced by the new ones"
     )
@@ -70,18 +67,18 @@ def main(words: list[str]) -> int:
     """Run the parts asked for; 0 when it succeeded, 2 after one sentence about what is wrong."""
     arguments = build_parser().parse_args(words)
     try:
-        reproduce(arguments, words)
+        reproduce(arguments)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
     return 0
 
 
-def reproduce(arguments: argparse.Namespace, words: Sequence[str]) -> None:
+def reproduce(arguments: argparse.Namespace) -> None:
     """All experiments, one after the other."""
     import torch
 
-    torch.set_num_threads(arguments.threads)
+    torch.set_num_threads(1)
     folder = make_folder(arguments.output)
     parts = [part for part in arguments.parts.split(",") if part]
     if unknown := set(parts) - set(PARTS):
@@ -91,14 +88,16 @@ def reproduce(arguments: argparse.Namespace, words: Sequence[str]) -> None:
         (anatomy, AgentModel.load(given.get(anatomy.name, anatomy.bundle), "cpu"))
         for anatomy in anatomies(arguments.hippocampus, arguments.hearts)
     ]
-    command = shlex.join(["agent.py", *(Path(word).name if Path(word).exists() else word for word in words)])
-    date, machine = datetime.date.today().isoformat(), f"{platform.machine()}, {arguments.threads} threads"
     for part in parts:
         found = _EXPERIMENTS[part](arguments, folder, agents)
-        report = {"date": date, "machine": machine, "command": command, "found": found}
-        report["agents"] = {anatomy.name: model.name for anatomy, model in agents}
-        write_json(report, folder / f"{part}.json")
+        used = {anatomy.name: model.name for anatomy, model in agents}
+        write_json({"measured": measured(part), "agents": used, "found": found}, folder / f"{part}.json")
     print(f"wrote {folder}")
+
+
+def measured(part: str) -> str:
+    """When, on what machine, and by what command a part is measured."""
+    return f"{datetime.date.today().isoformat()}, {processor()}, one thread; `agent.py --parts {part}`"
 
 
 def short(name: str) -> str:
@@ -190,6 +189,7 @@ def _show(arguments: argparse.Namespace, folder: Path, part: str, agents: Agents
     """Print a part for all anatomies, into the page too."""
 
     def all_of_it() -> None:
+        print(measured(part))
         for anatomy, _ in agents:
             tell(anatomy, found[anatomy.name])
 

@@ -180,14 +180,13 @@ def build_parser() -> argparse.ArgumentParser:
     add_data_options(parser)
     parser.add_argument("--agents", default="", help="3-D=name or folder;2-D=...: whose translations to start from")
     parser.add_argument("--output", default="training/agent/peers", help="folder for what is found")
-    parser.add_argument("--threads", type=int, default=1)
     return parser
 
 
 def main(words: list[str]) -> int:
     """Register everything; 0 when it succeeded, 2 after one sentence about what is wrong."""
     arguments = build_parser().parse_args(words)
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(arguments.threads)
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     try:
         given = named(arguments.agents)
         for anatomy in anatomies(arguments.hippocampus, arguments.hearts):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import platform
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,3 +45,13 @@ def replace_part(page: Path, part: str, text: str) -> None:
     if not (found and closed):
         raise InputError(f"{page} has no marks '<!-- {part} -->' and '<!-- end of {part} -->' to write between.")
     page.write_text(f"{before}{found}\n{text}\n\n{closed}{after}", encoding="utf-8")
+
+
+def processor() -> str:
+    """The machine's processor, as its system calls it."""
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as stream:
+            name = next(line.split(":", 1)[1].strip() for line in stream if line.startswith("model name"))
+        return " ".join(name.split())
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
