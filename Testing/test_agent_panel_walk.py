@@ -134,6 +134,14 @@ def test_a_registration_by_one_click(agent_panel, scene, images, model):
     assert moving.GetParentTransformNode() is None
 
 
+def test_the_warped_segmentation_is_seen_also_where_the_input_is_hidden(agent_panel, pair):
+    pair[2].GetDisplayNode().SetVisibility(False)
+    agent_panel.ui.walkStartButton.click()
+    wait(agent_panel)
+    assert agent_panel.walk.nodes.segmentation.GetDisplayVisibility()
+    assert not pair[2].GetDisplayVisibility()
+
+
 def test_the_panel_registers_as_the_logic_does(agent_panel, pair):
     agent_panel.ui.seedSpinBox.value = 5
     agent_panel.ui.walkStartButton.click()

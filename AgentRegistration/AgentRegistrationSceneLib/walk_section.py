@@ -198,6 +198,8 @@ class WalkSection:
         self._view.close(restore=False)
         self._say(self._endSentence())
         self._display.show(nodes, walking.nodes[0])
+        if nodes.segmentation is not None and nodes.segmentation.GetDisplayNode() is not None:
+            nodes.segmentation.SetDisplayVisibility(True)  # also where the input is hidden, whose looks it has
         trajectory = nodes.trajectory
         entries = (
             (
