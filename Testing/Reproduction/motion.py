@@ -36,7 +36,7 @@ PLANAR, VOLUMETRIC, UNIT = "Gaussian process, 2-D + t", "Gaussian process, 3-D +
 MODELS = (
     f"{PLANAR}=cardiac-cine-2d;{VOLUMETRIC}=cardiac-cine-3d;{UNIT}=training/motion-2d-unit/model;"
     "no process, 3-D + t=training/motion-3d-unit/model;fingerprint, 2-D + t=fingerprint;"
-    "for transport, 2-D + t=cardiac-cine-2d-transport"
+    "for transport, 2-D + t=training/cardiac-cine-2d-transport/model"
 )
 
 

@@ -84,7 +84,11 @@ def _fields(motion: Motion, region: tuple[slice, ...]) -> np.ndarray:
 def _around(mask: np.ndarray) -> tuple[slice, slice, slice]:
     """All slices, and in the plane the part around a mask."""
     spans = [np.flatnonzero(mask.any(axis=axes)) for axes in ((0, 2), (0, 1))]
-    return (slice(0, len(mask)), *(slice(max(0, found[0] - _MARGIN), found[-1] + _MARGIN + 1) for found in spans))
+    plane = (
+        slice(max(0, int(found[0]) - _MARGIN), min(length, int(found[-1]) + _MARGIN + 1))
+        for found, length in zip(spans, mask.shape[1:], strict=True)
+    )
+    return (slice(0, len(mask)), *plane)
 
 
 def interpolated(fields: np.ndarray, given: Sequence[int], cubic: bool, closed: bool) -> Callable[[int], np.ndarray]:
