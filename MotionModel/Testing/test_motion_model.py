@@ -101,7 +101,9 @@ def test_a_batch_of_slices_equals_each_slice_alone(models):
     network = models[FLAT].network
     together = encode(network, frames, moving, [2, 4, 7])
     alone = [encode(network, frames[:, s : s + 1], moving[s : s + 1], [2, 4, 7]) for s in range(4)]
-    assert torch.allclose(together.mean, torch.cat([part.mean for part in alone]), atol=1e-5)
+    # Processors round batches of other sizes differently: single precision, against the largest entry.
+    rounding = 2e-5 * float(together.mean.abs().max())
+    assert torch.allclose(together.mean, torch.cat([part.mean for part in alone]), rtol=0, atol=rounding)
     velocities = decode_times(network, together.mean, moving, np.array([2.0, 4.0]))
     single = [
         decode_times(network, together.mean[s : s + 1], moving[s : s + 1], np.array([2.0, 4.0])) for s in range(4)
