@@ -210,7 +210,10 @@ def test_command_opens_a_window_where_there_is_a_screen(scene, module_path, monk
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["Nonsense", "--screenshot", "x.png"], "There is no module 'Nonsense'; modules here: AgentRegistration, LatentRegistration"),
+        (
+            ["Nonsense", "--screenshot", "x.png"],
+            "There is no module 'Nonsense'; modules here: AgentRegistration",
+        ),
         (["/nowhere/Module.py", "--screenshot", "x.png"], "There is no module file"),
         (["{module}"], "There is no screen to open a window on; --screenshot FILE.png writes a picture instead."),
         (["{module}", "--panel-only"], "--panel-only is for pictures"),
