@@ -145,7 +145,9 @@ train-motion: $(VENV)/installed
 	$(RUN) $(MOTION) --grid 8,104,104 --spacings 10,1.6,1.6 --learning-rate 6e-4 --initialize $(TRAINING)/cardiac-cine-3d/model \
 	    --prior unit --epochs 8 --output $(TRAINING)/motion-3d-unit --name motion-3d-unit
 
-# Slow, an hour on a CPU: the agents; DATA is the hippocampus set, HEARTS a folder with a folder per patient.
+# Slow, an hour on a CPU: the agents. The bundled cardiac-slice-agent was trained so; hippocampus-agent in three runs, each from
+# the weights of the last (13 of these epochs; 7 of 14, the first 5 for the finder; 6 with --learning-rate 6e-4 --decay 0.6
+# --decay-batches 60 --group-size 24); one run of as many epochs was not tried. DATA is the hippocampus set, HEARTS a folder with a folder per patient.
 TRAIN_AGENT = AgentRegistration/AgentRegistrationTrain/AgentRegistrationTrain.py --widths 16,32,32 --joint --structure-epochs 4 \
     --batches 100 --epochs 16 --decay-batches 160 --warmup 50
 train-agent: $(VENV)/installed

@@ -152,10 +152,6 @@ class AgentNetwork(nn.Module):
         """What all steps of a walk need of the fixed images, from `see`: ``(batch, members, numbers)``."""
         return torch.stack([member.encode_fixed(fixed) for member in self.members], dim=1)
 
-    def member_features(self, encoded: Tensor, moving: Tensor, member: int) -> tuple[Tensor, Tensor]:
-        """Features ``(batch, features)`` of both streams of a member."""
-        return self.members[member].streams(encoded[:, member], moving)
-
     def member_values(self, encoded: Tensor, moving: Tensor) -> Tensor:
         """What each member predicts, ``(batch, members, actions)``, in units of the scale."""
         return torch.stack([member(encoded[:, n], moving) for n, member in enumerate(self.members)], dim=1)

@@ -1,5 +1,7 @@
 """The model in use: invariances, lengths, completion, simulation, samples, transport, cancelling."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -99,11 +101,11 @@ def test_a_batch_of_slices_equals_each_slice_alone(models):
     generator = torch.Generator().manual_seed(0)
     frames, moving = torch.rand(3, 4, 1, 32, 32, generator=generator), torch.rand(4, 1, 32, 32, generator=generator)
     network = models[FLAT].network
-    together = encode(network, frames, moving, [2, 4, 7])
-    alone = [encode(network, frames[:, s : s + 1], moving[s : s + 1], [2, 4, 7]) for s in range(4)]
-    # Processors round batches of other sizes differently: single precision, against the largest entry.
-    rounding = 2e-5 * float(together.mean.abs().max())
-    assert torch.allclose(together.mean, torch.cat([part.mean for part in alone]), rtol=0, atol=rounding)
+    # In double precision: some processors round batches of other sizes differently.
+    exact, given = copy.deepcopy(network).double(), {"slots": [2, 4, 7], "precision": torch.float64}
+    together = encode(exact, frames.double(), moving.double(), **given)
+    alone = [encode(exact, frames[:, s : s + 1].double(), moving[s : s + 1].double(), **given) for s in range(4)]
+    assert torch.allclose(together.mean, torch.cat([part.mean for part in alone]), atol=1e-5)
     velocities = decode_times(network, together.mean, moving, np.array([2.0, 4.0]))
     single = [
         decode_times(network, together.mean[s : s + 1], moving[s : s + 1], np.array([2.0, 4.0])) for s in range(4)
