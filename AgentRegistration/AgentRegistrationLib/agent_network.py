@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from DeformationLib.errors import InputError
 
@@ -15,6 +16,7 @@ from .structure_network import StructureNetwork
 _CONVOLUTION = {2: nn.Conv2d, 3: nn.Conv3d}
 _NORMALISATION = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 _POOLING = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
+_AVERAGE = {2: F.avg_pool2d, 3: F.avg_pool3d}
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class AgentNetworkConfiguration:
             a local matter; streams that meet in the dense layers alone (the thesis's) have to learn it place by place.
         structures: that are found in either image and seen beside the intensities, see `StructureNetwork`; 0 for none.
         structure_widths: channels of the network that finds them.
+        structure_fine: it looks at images on a grid so many times finer, once before a walk: the edge of a small structure
+            is lost on the grid on which an agent walks.
     """
 
     size: tuple[int, ...]
@@ -45,11 +49,13 @@ class AgentNetworkConfiguration:
     joint: bool = False
     structures: int = 0
     structure_widths: tuple[int, ...] = (8, 16, 32)
+    structure_fine: int = 1
 
     def __post_init__(self) -> None:
         if len(self.size) not in (2, 3):
             raise InputError(f"An agent sees slices or volumes, not {len(self.size)} dimensions.")
-        if min((self.actions, self.stride, self.members, *self.widths, *self.dense), default=0) < 1:
+        counts = (self.actions, self.stride, self.members, self.structure_fine, *self.widths, *self.dense)
+        if min(counts, default=0) < 1:
             raise InputError("The numbers of actions, channels, units and networks must be positive.")
         if min(self.coarse_size) < 1:
             raise InputError(
@@ -142,11 +148,28 @@ class AgentNetwork(nn.Module):
         )
         self.register_buffer("scale", torch.tensor(float(scale)))
 
-    def see(self, images: Tensor) -> Tensor:
-        """Images ``(batch, 1, *size)`` in [0, 1] with the structures found in them, ``(batch, channels, *size)``."""
+    def find(self, images: Tensor) -> Tensor:
+        """Probabilities ``(batch, L, *size)`` of structures in images ``(batch, 1, *finer)`` in [0, 1] on the finder's grid."""
+        found, fine = torch.sigmoid(self.finder(images)), self.configuration.structure_fine
+        return found if fine == 1 else _AVERAGE[images.ndim - 2](found, fine)
+
+    def see(self, images: Tensor, found: Tensor | None = None) -> Tensor:
+        """What the streams see of images, ``(batch, channels, *size)``.
+
+        Args:
+            images: ``(batch, 1, *size)`` in [0, 1].
+            found: structures in them, from `find`; None for those that are found in ``images`` themselves.
+
+        Raises:
+            ValueError: where the structures must be found on another grid.
+        """
         if self.finder is None:
             return images
-        return torch.cat([images, torch.sigmoid(self.finder(images)).to(images)], dim=1)
+        if found is None:
+            if self.configuration.structure_fine != 1:
+                raise ValueError(f"Structures are found on a grid {self.configuration.structure_fine} times finer.")
+            found = self.find(images)
+        return torch.cat([images, found.to(images)], dim=1)
 
     def encode_fixed(self, fixed: Tensor) -> Tensor:
         """What all steps of a walk need of the fixed images, from `see`: ``(batch, members, numbers)``."""

@@ -33,6 +33,7 @@ class AgentPairs:
         theta: ``(batch, d)``, amplitudes that bring moving onto fixed.
         fixed_labels, moving_labels: indicators ``(batch, L, *size)``.
         mask: ``(batch, 1, *size)`` 1 where both have voxels.
+        fixed_found, moving_found: structures ``(batch, L, *size)`` where they were found beforehand, else None.
         between: ``(batch,)`` True for pairs of different subjects.
     """
 
@@ -43,6 +44,8 @@ class AgentPairs:
     moving_labels: Tensor
     mask: Tensor
     between: Tensor
+    fixed_found: Tensor | None = None
+    moving_found: Tensor | None = None
 
 
 class PairGenerator:
@@ -52,7 +55,10 @@ class PairGenerator:
         model: whose amplitudes are drawn.
         inter_share: probability of a pair of different subjects.
         strength: of the deformations that vary the subjects, against those that are to be found.
+        found: ``(n, L, *size)`` structures that were found in the subjects, deformed along with them; None for none.
     """
+
+    found: Tensor | None = None
 
     def __init__(
         self,
@@ -100,31 +106,40 @@ class PairGenerator:
 
     def _intra(self, generator: torch.Generator) -> dict[str, Tensor]:
         """A subject deformed a little, and the same deformed further by what is to be found."""
-        image, labels, mask = self._cases.batch([self._any(len(self._cases), generator)])
+        subject = self._subject(self._any(len(self._cases), generator))
         first = self._field(self.model.reconstruct(self._vary(generator)))
         theta = self.model.sample(1, generator, self.bound)
         both = compose(first, self._field(self.model.reconstruct(theta)))
-        stacked = torch.cat([image, labels, mask], dim=1)
-        return self._parts(warp(stacked, both), warp(stacked, first), theta)
+        return self._parts(warp(subject, both), warp(subject, first), theta)
 
     def _inter(self, generator: torch.Generator) -> dict[str, Tensor]:
         """Two subjects, either deformed, and the deformation ``T_b^-1`` then ground truth then ``T_c`` between them."""
         number = self._any(len(self._pairs), generator)
-        fixed, moving = (torch.cat(self._cases.batch([index]), dim=1) for index in self._pairs[number])
+        fixed, moving = (self._subject(index) for index in self._pairs[number])
         of_moving, of_fixed = self._vary(generator), self._vary(generator)
         theta = self._coarse.composed(of_moving, self._controls[number : number + 1], of_fixed)
         fields = [self._field(self.model.reconstruct(amplitudes)) for amplitudes in (of_fixed, of_moving)]
         return self._parts(warp(fixed, fields[0]), warp(moving, fields[1]), theta)
 
+    def _subject(self, index: int) -> Tensor:
+        """Image, mask, label indicators and, if there are any, found structures, ``(1, channels, *size)``."""
+        image, labels, mask = self._cases.batch([index])
+        found = [] if self.found is None else [self.found[index : index + 1].float()]
+        return torch.cat([image, mask, labels, *found], dim=1)
+
     def _parts(self, fixed: Tensor, moving: Tensor, theta: Tensor) -> dict[str, Tensor]:
-        return {
+        structures = slice(2, 2 + self._cases.labels.shape[1])
+        parts = {
             "fixed": fixed[:, :1],
             "moving": moving[:, :1],
             "theta": theta,
-            "fixed_labels": fixed[:, 1:-1],
-            "moving_labels": moving[:, 1:-1],
-            "mask": (fixed[:, -1:] * moving[:, -1:] > 0.5).float(),
+            "fixed_labels": fixed[:, structures],
+            "moving_labels": moving[:, structures],
+            "mask": (fixed[:, 1:2] * moving[:, 1:2] > 0.5).float(),
         }
+        if self.found is not None:
+            parts |= {"fixed_found": fixed[:, structures.stop :], "moving_found": moving[:, structures.stop :]}
+        return parts
 
     def _vary(self, generator: torch.Generator) -> Tensor:
         return self.model.sample(1, generator, self.bound, self.strength)

@@ -35,6 +35,7 @@ from DeformationLib.progress import Progress, Stopwatch
 from DeformationLib.registration import RegistrationResult
 
 from .agent_walk import Agent, AgentWalk, WalkOptions
+from .coarsening import finer_geometry, finer_grid
 from .prealignment import best_translation
 from .template import AnatomyTemplate
 from .trajectory import State, write_trajectory
@@ -163,9 +164,21 @@ class AgentRegistration:
     def __init__(self, agent: Agent, grid: PairGrid, name: str, view: PairView, options: WalkOptions, watch: Stopwatch):
         self.agent, self.grid, self.name, self.view, self.watch = agent, grid, name, view, watch
         seen_f, seen_m = view.seen_f, view.seen_m
-        self.pair = agent.look(seen_f.image, seen_m.image, within_mask(view, grid))
+        found = self._found(view.fixed, seen_f, "The fixed image"), self._found(view.moving, seen_m, "The moving image")
+        watch.lap("structures")
+        self.pair = agent.look(seen_f.image, seen_m.image, within_mask(view, grid), found)
         self.walks = agent.begin(self.pair, options)
         self.walk = self.walks[0]
+
+    @torch.inference_mode()
+    def _found(self, image: Image, seen: NetworkInput, name: str) -> Tensor | None:
+        """The structures in an image where the agent finds them on a finer grid than it walks on."""
+        network, dimension = self.agent.network, self.grid.dimension
+        fine = network.configuration.structure_fine
+        if network.finder is None or fine == 1:
+            return None
+        finer = prepare(image, finer_grid(self.grid, fine), name, finer_geometry(seen.geometry, fine, dimension))
+        return network.find(finer.image.to(seen.image.device))
 
     def run(self, steps: int | None = None, progress: Progress | None = None) -> AgentWalk:
         """Let all walks go on to their ends, or by so many steps; `walk` is the most similar one then."""

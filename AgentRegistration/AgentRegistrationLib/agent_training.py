@@ -25,9 +25,10 @@ from .agent_model import agent_space
 from .agent_network import AgentNetwork, AgentNetworkConfiguration
 from .agent_objective import AgentObjective, AgentStates, StructureExamples, draw_states, with_rigid_motions
 from .agent_pairs import PairGenerator
-from .agent_validation import validate_agent, validate_finder
+from .agent_validation import found_structures, validate_agent, validate_finder
 from .agent_walk import Agent, walk_options
-from .coarsening import coarser_cases, coarser_deformations
+from .coarsening import coarser_cases, coarser_deformations, finer_grid
+from .deformed_subjects import DeformedSubjects
 from .preparation import Deformations, PreparationSettings, default_registration, fit_deformations
 from .template import AnatomyTemplate, aligned_cases
 
@@ -63,6 +64,7 @@ class AgentRequest(ModelRequest):
         widths, dense, stride, dropout, members, joint: of the network, see `AgentNetworkConfiguration`.
         structure_epochs: first epochs, in which the finder of structures is trained instead; 0 for an agent without one.
         structure_widths: of that, see `StructureNetwork`.
+        structures_finely: find structures on the grid on which ground truth is registered.
         batches: of ``options.group_size`` pairs in an epoch.
         decay, decay_batches: factor of the learning rate after so many batches.
         validation_pairs, validation_steps: how many pairs of validation cases are registered, and in how many steps.
@@ -93,6 +95,7 @@ class AgentRequest(ModelRequest):
     joint: bool = False
     structure_epochs: int = 0
     structure_widths: tuple[int, ...] = (8, 16, 32)
+    structures_finely: bool = False
     batches: int = 200
     decay: float = 0.8
     decay_batches: int = 10_000
@@ -115,8 +118,10 @@ class AgentTraining(ModelTraining):
     program = "AgentRegistrationTrain"
     request: AgentRequest
     data: CaseSet
+    finer: CaseSet
     grid: PairGrid
     finding = False
+    found: Tensor | None = None
 
     def _load(self) -> tuple[CaseSet, PairGrid]:
         request, progress = self.request, self.progress.part(0.0, 0.02)
@@ -151,9 +156,7 @@ class AgentTraining(ModelTraining):
 
     def _finer(self, grid: PairGrid) -> PairGrid:
         """The grid on which ground truth is registered."""
-        fine = self.request.fine
-        size, spacing = tuple(fine * length for length in grid.size), tuple(step / fine for step in grid.spacing)
-        return replace(grid, size=size, spacing=spacing)
+        return finer_grid(grid, self.request.fine)
 
     def _build_objective(self) -> AgentObjective:
         request, progress = self.request, self.progress.part(0.02, 0.1)
@@ -163,11 +166,14 @@ class AgentTraining(ModelTraining):
         aligned, _ = aligned_cases(self.data, AnatomyTemplate.of_cases(training), progress.part(0.0, 0.1))
         known = self._fit(chosen_cases(aligned, self.training), progress.part(0.1, 0.95))
         self.data = coarser_cases(aligned, request.fine, progress.part(0.95, 1.0))
+        self.finer = aligned if request.structures_finely else self.data
         training = chosen_cases(self.data, self.training)
         self.template = AnatomyTemplate.of_cases(training)
         self.deformations = coarser_deformations(known, request.fine)
         model = self.deformations.model
         self.pairs = PairGenerator(training, self.deformations.pairs, self.deformations.controls, model)
+        finer = known.model if request.structures_finely else model
+        self.subjects = DeformedSubjects(chosen_cases(self.finer, self.training), finer)
         self.space = agent_space(model, request.actions).to(request.options.device)
         configuration = AgentNetworkConfiguration(
             self.grid.size,
@@ -180,6 +186,7 @@ class AgentTraining(ModelTraining):
             request.joint,
             len(self.data.label_values) if request.structure_epochs else 0,
             request.structure_widths,
+            request.fine if request.structures_finely else 1,
         )
         return AgentObjective(AgentNetwork(configuration, float(self.space.steps.mean())))
 
@@ -228,8 +235,8 @@ class AgentTraining(ModelTraining):
     def _configuration(self) -> dict:
         names = ("slices", "modes", "fine", "control_spacing", "pairs", "least_overlap", "image_weight",
                  "iterations", "step", "rigid_translation", "rigid_rotation",
-                 "widths", "dense", "stride", "dropout", "members", "joint", "structure_epochs", "structure_widths", "batches",
-                 "decay", "decay_batches")  # fmt: skip
+                 "widths", "dense", "stride", "dropout", "members", "joint", "structure_epochs", "structure_widths",
+                 "structures_finely", "batches", "decay", "decay_batches")  # fmt: skip
         request = plain(asdict(self.request))
         return super()._configuration() | {name: request[name] for name in names}
 
@@ -241,20 +248,31 @@ class AgentTraining(ModelTraining):
         """Random states of random pairs; in the first epochs, if there is a finder of structures, examples for it."""
         device, settings, space = self.request.options.device, self.request.augmentation, self.space
         with torch.autocast(torch.device(device).type, enabled=False):
-            pairs = self.pairs.draw(max(2, count // _LESS) if self.finding else count, generator)
+            if self.finding:
+                images, labels = self.subjects.draw(self._examples(count), generator)
+                return StructureExamples(change_intensity(images, settings, generator).to(device), labels.to(device))
+            pairs = self.pairs.draw(count, generator)
             fixed = change_intensity(pairs.fixed.float().cpu(), settings, generator).to(device)
             moving = change_intensity(pairs.moving.float().cpu(), settings, generator).to(device)
-            if self.finding:
-                labels = torch.cat([pairs.fixed_labels, pairs.moving_labels]).to(device)
-                return StructureExamples(torch.cat([fixed, moving]), labels)
             network = self.objective.network
-            fixed, moving = network.see(fixed), network.see(moving)
+            fixed, moving = network.see(fixed, pairs.fixed_found), network.see(moving, pairs.moving_found)
             moving, target = with_rigid_motions(space, moving, pairs.theta.float().to(device), generator)
             theta = draw_states(target.cpu(), space.steps.cpu(), generator).to(device)
             return AgentStates(fixed, space.warp(moving, space.sampling(theta)), theta, target)
 
+    def _examples(self, count: int) -> int:
+        """How many images the finder is shown where an agent would be shown ``count`` pairs."""
+        return max(2, 2 * count // (_LESS * self._structure_fine**2))
+
+    @property
+    def _structure_fine(self) -> int:
+        return self.objective.network.configuration.structure_fine
+
     def _begin_epoch(self, epoch: int) -> None:
         self.finding = epoch < self.request.structure_epochs
+        if not self.finding and self.found is None and self._structure_fine > 1:
+            self.found = found_structures(self.objective.eval().network, self.finer, self.request.options.device)
+            self.pairs.found = self.found[torch.as_tensor(self.training)]
 
     def validate(self, objective: AgentObjective) -> dict[str, float]:
         """Scores of greedy walks between validation cases, see `validate_agent`; or of the structures that are found."""
@@ -262,13 +280,13 @@ class AgentTraining(ModelTraining):
         if self.finding:
             return {
                 "score": 0.0,
-                "found": validate_finder(objective.eval().network, self.data, self.validation, device),
+                "found": validate_finder(objective.eval().network, self.finer, self.data, self.validation, device),
             }
         agent = Agent(objective.eval().network, self.space)
         pairs = validation_pairs(len(self.validation))[: request.validation_pairs]
         chosen = [(self.validation[fixed], self.validation[moving]) for fixed, moving in pairs]
         options = walk_options(greedy=True, steps=request.validation_steps)
-        return validate_agent(agent, self.data, chosen, options, device)
+        return validate_agent(agent, self.data, chosen, options, device, self.found)
 
     def _validated(self) -> int:
         return len(validation_pairs(len(self.validation))[: self.request.validation_pairs])

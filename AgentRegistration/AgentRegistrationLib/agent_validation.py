@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from DeformationLib.cases import CaseSet, label_dice
 
@@ -17,13 +18,29 @@ _TOGETHER = 6
 
 
 @torch.inference_mode()
-def validate_finder(network: AgentNetwork, cases: CaseSet, chosen: Sequence[int], device: str = "cpu") -> float:
-    """Mean Dice of the structures that a network finds in some cases; 0 without cases."""
-    found = []
+def found_structures(network: AgentNetwork, cases: CaseSet, device: str = "cpu") -> Tensor:
+    """Structures ``(n, L, *size)``, in half precision, that a network finds in cases on its finder's grid."""
+    return torch.cat([network.find(cases.batch([n])[0].to(device)).half().cpu() for n in range(len(cases))])
+
+
+@torch.inference_mode()
+def validate_finder(
+    network: AgentNetwork, finer: CaseSet, cases: CaseSet, chosen: Sequence[int], device: str = "cpu"
+) -> float:
+    """Mean Dice of the structures that a network finds in some cases; 0 without cases.
+
+    Args:
+        network: on ``device``.
+        finer: the cases on the finder's grid.
+        cases: the same on the agent's, with labels.
+        chosen: of them.
+        device: of the network.
+    """
+    dice = []
     for index in chosen:
-        image, labels, _ = (part.to(device) for part in cases.batch([index]))
-        found.append(label_dice(labels[0], network.see(image)[0, 1:]))
-    return round(float(np.nanmean(found)), 5) if found else 0.0
+        found = network.find(finer.batch([index])[0].to(device))
+        dice.append(label_dice(cases.batch([index])[1][0].to(device), found[0]))
+    return round(float(np.nanmean(dice)), 5) if dice else 0.0
 
 
 @torch.inference_mode()
@@ -33,6 +50,7 @@ def validate_agent(
     pairs: Sequence[tuple[int, int]],
     options: WalkOptions,
     device: str = "cpu",
+    found: Tensor | None = None,
 ) -> dict[str, float]:
     """Scores of walks between cases on the network's grid, already translated onto each other.
 
@@ -42,6 +60,7 @@ def validate_agent(
         pairs: indices (fixed, moving).
         options: of the walks.
         device: of the agent.
+        found: structures ``(n, L, *size)`` of all cases where they are found beforehand.
 
     Returns:
         ``score`` (mean Dice over labels and pairs), ``dice_<label>``, ``score_before``, ``score_median``, ``score_sd`` over
@@ -54,7 +73,8 @@ def validate_agent(
         walks = []
         for fixed, moving in pairs[first : first + _TOGETHER]:
             images, labels, masks = (part.to(device) for part in cases.batch([fixed, moving]))
-            walk = agent.begin(agent.look(images[:1], images[1:], masks[:1]), options)[0]
+            seen = [None if found is None else found[n : n + 1].to(images) for n in (fixed, moving)]
+            walk = agent.begin(agent.look(images[:1], images[1:], masks[:1], seen), options)[0]
             walks.append((walk, labels))
         agent.run([walk for walk, _ in walks])
         for walk, labels in walks:

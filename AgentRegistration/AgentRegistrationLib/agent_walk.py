@@ -18,6 +18,7 @@ from DeformationLib.progress import Progress
 from .agent_network import AgentNetwork
 from .decision_process import ActionRule, Oscillation, acceptance_ratio
 from .deformation_space import DeformationSpace
+from .structure_overlap import overlap_gains
 from .trajectory import Choice, State
 
 _STEPS_PER_REPORT = 4
@@ -35,6 +36,8 @@ class WalkOptions:
         settle: end in the middle of the last states, which an oscillation runs about, rather than in the last one.
         starts: walks from different places, of which the most similar one counts.
         spread: of the places after the first, in standard deviations of the parameters.
+        overlap: weight of what an action gains in overlap of the found structures, in mean steps per unit of Dice, beside
+            the network's Q-value; 0 for the network alone. Without effect for an agent that finds no structures.
         seed: of every random draw.
     """
 
@@ -45,11 +48,12 @@ class WalkOptions:
     settle: bool = True
     starts: int = 1
     spread: float = 0.5
+    overlap: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.steps < 0 or self.starts < 1 or self.shrinks < 0 or self.spread < 0:
-            raise InputError("An agent needs at least one start, and no negative number of steps.")
+        if self.steps < 0 or self.starts < 1 or min(self.shrinks, self.spread, self.overlap) < 0:
+            raise InputError("An agent needs at least one start, and no negative number of steps or weight.")
 
 
 class Pair:
@@ -61,12 +65,19 @@ class Pair:
         mask: ``(1, 1, *size)``, not 0 where the similarity is measured; None for everywhere.
         encoded: of the fixed image, from `AgentNetwork.encode_fixed`.
         seen: ``(1, channels, *size)`` what the network sees of the moving image, first its voxels; by default those alone.
+        structures: ``(1, L, *size)`` found in the fixed image; None where none are.
     """
 
     def __init__(
-        self, fixed: Tensor, moving: Tensor, mask: Tensor | None, encoded: Tensor, seen: Tensor | None = None
+        self,
+        fixed: Tensor,
+        moving: Tensor,
+        mask: Tensor | None,
+        encoded: Tensor,
+        seen: Tensor | None = None,
+        structures: Tensor | None = None,
     ) -> None:
-        self.fixed, self.moving, self.encoded = fixed, moving, encoded
+        self.fixed, self.moving, self.encoded, self.structures = fixed, moving, encoded, structures
         self.seen = moving if seen is None else seen
         weight = torch.ones_like(fixed) if mask is None else (mask != 0).to(fixed)
         if not weight.any():
@@ -99,10 +110,22 @@ class Agent:
         self.network, self.space = network.eval(), space
 
     @torch.inference_mode()
-    def look(self, fixed: Tensor, moving: Tensor, mask: Tensor | None = None) -> Pair:
-        """Two images on the network's grid as a pair to be registered; see `Pair`."""
-        encoded = self.network.encode_fixed(self.network.see(fixed))
-        return Pair(fixed, moving, mask, encoded, self.network.see(moving))
+    def look(
+        self,
+        fixed: Tensor,
+        moving: Tensor,
+        mask: Tensor | None = None,
+        found: tuple[Tensor | None, Tensor | None] = (None, None),
+    ) -> Pair:
+        """Two images on the network's grid as a pair to be registered; see `Pair`.
+
+        Args:
+            fixed, moving, mask: of the pair.
+            found: structures in both, see `AgentNetwork.see`.
+        """
+        seen_f, seen_m = (self.network.see(*part) for part in zip((fixed, moving), found, strict=True))
+        structures = seen_f[:, 1:] if seen_f.shape[1] > 1 else None
+        return Pair(fixed, moving, mask, self.network.encode_fixed(seen_f), seen_m, structures)
 
     def begin(self, pair: Pair, options: WalkOptions | None = None) -> list[AgentWalk]:
         """Walks of a pair from the options' starts: the first from the mean deformation, the others from around it."""
@@ -119,6 +142,17 @@ class Agent:
             values = self.network(encoded, torch.cat([walk._warped for walk in unvalued])).float().cpu()
             for walk, q in zip(unvalued, values, strict=True):
                 walk._q = q
+            self._add_gains([walk for walk in unvalued if walk.options.overlap and walk.pair.structures is not None])
+
+    def _add_gains(self, walks: Sequence[AgentWalk]) -> None:
+        """Add to the Q-values what the actions gain in overlap of the found structures."""
+        if not walks:
+            return
+        fixed = torch.cat([walk.pair.structures for walk in walks])
+        moving = torch.cat([walk.pair.seen[:, 1:] for walk in walks])
+        gains = overlap_gains(self.space, fixed, moving, torch.stack([walk._sampling for walk in walks]))
+        for walk, gain in zip(walks, gains.float().cpu(), strict=True):
+            walk._q = walk._q + walk.options.overlap * float(self.space.steps.mean()) * gain
 
     @torch.inference_mode()
     def _warp(self, walks: Sequence[AgentWalk]) -> None:
@@ -259,7 +293,7 @@ class AgentWalk:
         return self.agent.space.displacement(self._theta[None])
 
     def q_values(self) -> Tensor:
-        """What the network thinks each action is worth here, ``(2 d,)``, in the rewards' units."""
+        """What each action is worth here, ``(2 d,)``, in the rewards' units: to the network, and by `WalkOptions.overlap`."""
         if self._q is None:
             self.agent.observe([self])
         return self._q

@@ -16,6 +16,8 @@ from torch.nn import functional as F
 
 from DeformationLib.cases import CaseSet
 from DeformationLib.filters import gaussian_filter
+from DeformationLib.geometry import Geometry
+from DeformationLib.pair_grid import PairGrid
 from DeformationLib.preprocessing import normalise
 from DeformationLib.progress import Progress
 
@@ -26,6 +28,20 @@ from .preparation import Deformations
 _WIDTH_PER_FACTOR = 1 / (
     2 * np.sqrt(2 * np.log(2))
 )  # a voxel is taken for a Gaussian of that full width at half maximum
+
+
+def finer_grid(grid: PairGrid, factor: int) -> PairGrid:
+    """The grid that fills the same space with voxels ``factor`` times shorter along each axis."""
+    size = tuple(factor * length for length in grid.size)
+    return replace(grid, size=size, spacing=tuple(step / factor for step in grid.spacing))
+
+
+def finer_geometry(grid: Geometry, factor: int, dimension: int) -> Geometry:
+    """`finer_grid` where a grid lies; ``dimension`` 2 leaves its last axis alone."""
+    factors = np.array([factor if axis < dimension else 1 for axis in range(3)])
+    origin = grid.index_to_physical(-(factors - 1) / (2 * factors))
+    size = tuple(int(length) for length in np.asarray(grid.size) * factors)
+    return replace(grid, size=size, spacing=tuple(np.asarray(grid.spacing) / factors), origin=tuple(origin))
 
 
 def coarser_cases(cases: CaseSet, factor: int, progress: Progress | None = None) -> CaseSet:

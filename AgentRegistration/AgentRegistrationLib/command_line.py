@@ -38,6 +38,9 @@ def build_parser() -> argparse.ArgumentParser:
     walk.add_argument("--seed", type=int, help="of the random choice among the best actions")
     walk.add_argument("--greedy", action="store_true", default=None, help="always the best action: nothing is random")
     walk.add_argument("--tightness", type=float, help="of fuzzy action control, standard deviations; 0 for none")
+    walk.add_argument(
+        "--overlap", type=float, help="weight of the overlap of found structures beside the network's opinion"
+    )
     walk.add_argument("--shrinks", type=int, help="how often an oscillating agent goes on with half its step")
     walk.add_argument("--window", type=int, help="states in which an oscillation is looked for; 0 to take all steps")
     add_model_options(register, "hippocampus-agent")
@@ -89,7 +92,7 @@ def run_models(arguments: argparse.Namespace) -> None:
 
 def _walk_changes(arguments: argparse.Namespace) -> dict[str, Any]:
     """What was asked for of the walk; raises `InputError` for numbers below zero, and for no start."""
-    names = ("steps", "starts", "seed", "greedy", "tightness", "shrinks", "window")
+    names = ("steps", "starts", "seed", "greedy", "tightness", "shrinks", "window", "overlap")
     changes = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
     for name, value in changes.items():
         least = 1 if name == "starts" else 0

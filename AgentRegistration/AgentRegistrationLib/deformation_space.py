@@ -101,6 +101,14 @@ class DeformationSpace(nn.Module):
         """What is added to a sampling when one parameter changes by some amount, ``(*size, D)``."""
         return amount * self._fields[parameter]
 
+    def gains(self, slope: Tensor) -> Tensor:
+        """What each action adds, to first order, to something whose derivative by the sampling is ``(batch, *size, D)``.
+
+        Returns ``(batch, 2 d)``, whole steps.
+        """
+        rise = self.steps * (slope.flatten(1) @ self._fields.flatten(1).T)
+        return torch.stack([rise, -rise], dim=2).flatten(1)
+
     def warp(self, images: Tensor, sampling: Tensor) -> Tensor:
         """Images ``(batch, channel, *size)`` at the places of a sampling, edge values beyond them."""
         return F.grid_sample(images, sampling, mode="bilinear", padding_mode="border", align_corners=True)

@@ -94,6 +94,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--structure-epochs", type=int, default=0, help="first, to learn to find structures; 0 for none"
     )
     network.add_argument("--structure-widths", default="8,16,32", help="channels of the network that finds them")
+    network.add_argument(
+        "--structures-finely", action="store_true", help="find them on the finer grid of the registrations"
+    )
 
     schedule = parser.add_argument_group("Schedule")
     schedule.add_argument("--batches", type=int, default=200, help="of pairs in an epoch")

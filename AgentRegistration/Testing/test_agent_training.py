@@ -10,6 +10,7 @@ from AgentRegistrationLib.agent_model import AgentModel
 from AgentRegistrationLib.agent_objective import AgentObjective, AgentStates, draw_states, with_rigid_motions
 from AgentRegistrationLib.agent_validation import validate_agent
 from AgentRegistrationLib.agent_walk import Agent, walk_options
+from AgentRegistrationLib.coarsening import finer_geometry
 from AgentRegistrationLib.command_line import main
 from AgentRegistrationLib.decision_process import rewards
 from AgentRegistrationLib.deformation_space import DeformationSpace
@@ -19,6 +20,8 @@ from DeformationLib.cases import CaseSet
 from DeformationLib.catalogue import read_card
 from DeformationLib.image import Image
 from DeformationLib.image_io import read_image, write_image
+from DeformationLib.pair_grid import PairGrid
+from DeformationLib.preprocessing import prepare
 
 from .walk_fixtures import TINY, random_network, smooth_image, smooth_space, training_command, write_slices
 
@@ -198,6 +201,25 @@ def test_ground_truth_of_a_finer_grid_makes_an_agent_of_a_coarser_one(train, sli
     registration = model.begin(image, read_image(slices[0] / "case_4.nii.gz"))
     assert registration.pair.seen.shape == (1, 3, 12, 12)
     assert registration.walk.warped.shape == (1, 1, 12, 12)
+
+
+def test_structures_found_finely_are_seen_by_an_agent_on_its_coarser_grid(train, slices, tmp_path):
+    words = (
+        "--grid 12,12 --spacing 4 --fine 2 --stride 1 --structure-epochs 1 --structure-widths 4,6 --structures-finely"
+    )
+    assert train(f"{words} --epochs 2 --seed 3") == 0
+    assert 0 < float(log_of(tmp_path / "output")[0]["found"]) <= 1
+    model = AgentModel.load(tmp_path / "output" / "model", "cpu")
+    assert model.network.configuration.structure_fine == 2
+    fixed, moving = (read_image(slices[0] / f"case_{number}.nii.gz") for number in (1, 4))
+    registration = model.begin(fixed, moving, options=walk_options(overlap=100.0, greedy=True, steps=5))
+    assert registration.pair.seen.shape == (1, 3, 12, 12)
+    finer = PairGrid((24, 24), (2.0, 2.0), model.grid.frame)
+    place = registration.view.seen_m.geometry
+    seen = prepare(moving, finer, geometry=finer_geometry(place, 2, 2))
+    found = torch.sigmoid(model.network.finder(seen.image)).unflatten(2, (12, 2)).unflatten(4, (12, 2)).mean((3, 5))
+    assert torch.allclose(registration.pair.seen[:, 1:], found, atol=1e-5)
+    assert registration.run().taken == 5
 
 
 def test_the_finder_is_trained_first_and_left_alone_then(train, tmp_path):

@@ -52,7 +52,7 @@ class KnowingNetwork(nn.Module):
         self.space, self.target = space, target
         self.walk = None
 
-    def see(self, images):
+    def see(self, images, found=None):
         return images
 
     def encode_fixed(self, fixed):

@@ -48,6 +48,11 @@ def as_in_the_thesis(**changes) -> WalkOptions:
     return walk_options(**({"steps": 200, "starts": 1, "tightness": 1.5, "seed": 0} | changes))
 
 
+def guided(**changes) -> WalkOptions:
+    """Greedy, with steps that shrink: what goes best with the overlap of found structures."""
+    return as_in_the_thesis(**({"greedy": True, "shrinks": 2} | changes))
+
+
 def main_variants(model: AgentModel) -> dict[str, WalkOptions]:
     """The agents of the table."""
     return {
@@ -75,6 +80,11 @@ def further_variants() -> dict[str, WalkOptions]:
         "4 starts": as_in_the_thesis(starts=4),
         "4 starts, near": as_in_the_thesis(starts=4, spread=0.25),
         "4 starts, steps halved once": as_in_the_thesis(starts=4, shrinks=1),
+        "overlap, weight 100": as_in_the_thesis(overlap=100.0),
+        **{
+            f"greedy, halved twice, overlap {weight}": guided(overlap=float(weight))
+            for weight in (0, 30, 100, 300, 1000)
+        },
     }
 
 
