@@ -50,10 +50,10 @@ reproduction-motion: $(VENV)-benchmark/installed
 	PYTHONPATH=$(PACKAGES) $(VENV)-benchmark/bin/python Testing/Reproduction/motion.py --data $(DATA) \
 	    --output $(TRAINING)/motion --document Documentation/motion.md
 
-# Speed and memory of the motion models, beside SyN's; needs no data.
+# Speed and memory of the motion models, beside SyN's, into that page too; needs no data, and nothing else running.
 benchmark-motion: $(VENV)-benchmark/installed
 	PYTHONPATH=$(PACKAGES) $(VENV)-benchmark/bin/python Testing/Benchmarks/benchmark_motion.py --output $(TRAINING)/benchmarks \
-	    --models "cardiac-cine-2d;cardiac-cine-3d;fingerprint"
+	    --models "cardiac-cine-2d;cardiac-cine-3d;fingerprint" --document Documentation/motion.md
 
 # Lifelines' bundled cohorts and a simulated one: our survival model beside Cox, forests and boosting.
 reproduction-risk: $(VENV)/installed

@@ -2,8 +2,9 @@
 """Speed and memory of tracking with motion models: a slice, a stack of slices and a volume of 30 frames; cost by size.
 
 Each measurement has a process of its own.  Times are wall-clock medians of tracking and of all displacements, as a user
-waits for them; what other programs do at the same time lengthens them, and SyN's, which is measured in the same run, with
-them.  Prints JSON, and writes a picture of cost against frames and voxels.
+waits for them; what other programs do at the same time lengthens them.  Prints tables, and writes JSON and a picture of cost
+against frames and voxels.  Parts left out can be those of an earlier run: to measure one of them anew, or to write the
+tables of a run once more.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import datetime
 import json
 import multiprocessing
 import os
-import platform
+import shlex
 import statistics
 import sys
 import tempfile
@@ -42,7 +43,15 @@ SYN = {
 SYN_FRAMES = 3
 """Frames that SyN registers; the others would take as long each."""
 
-_NO_MODELS = (*SYN, "times faster")
+SIZES = {"30 frames of 128 x 128": SLICE, "30 frames of 128 x 128 x 10": STACK}
+TARGET = dict(zip(SIZES, (1.5, 15.0), strict=True))
+"""Seconds that a model may take on two threads."""
+
+FASTER = 50
+"""How many times as fast as SyN, frame by frame, a model is to be."""
+
+PARTS = {"models": "models", "syn": "SyN", "cost": "cost by frames and voxels"}
+"""What is measured, and what the page calls it."""
 
 FRAME_COUNTS, SLICE_COUNTS = (5, 10, 20, 30), (1, 2, 5, 10)
 
@@ -56,36 +65,64 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--output", default="training/benchmarks", help="folder for motion.json and motion_cost.png")
-    parser.add_argument("--without", default="", help="parts to leave out, with commas: syn, cost")
+    parser.add_argument("--without", default="", help="parts to leave out, with commas: " + ", ".join(PARTS))
+    parser.add_argument("--from", dest="earlier", default="", help="an earlier motion.json, for the parts left out")
+    parser.add_argument("--document", default="", help="a page whose part 'benchmark', between marks, is replaced")
     return parser
 
 
 def main(words: list[str]) -> int:
-    """Measure everything and print JSON."""
+    """Measure what is asked for, print tables, write JSON and a picture."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "Reproduction"))
+    from pages import processor, show
+
+    from DeformationLib.errors import InputError
+    from DeformationLib.files import make_folder, write_json
+
     arguments = build_parser().parse_args(words)
-    folder, threads, repeats = Path(arguments.output), arguments.threads, arguments.repeats
-    left_out = arguments.without.split(",")
-    report: dict = {"date": datetime.date.today().isoformat(), "machine": platform.machine(), "threads": threads}
-    for name in [*RANDOM, *filter(None, arguments.models.split(";"))]:
-        report[name] = {
-            "30 frames of 128 x 128": apart(track, name, SLICE, FRAMES, threads, repeats),
-            "30 frames of 128 x 128 x 10": apart(track, name, STACK, FRAMES, threads, max(1, repeats // 2)),
-        }
-        print(f"{name}: {json.dumps(report[name])}", file=sys.stderr, flush=True)
-    if "syn" not in left_out:
-        for kind in SYN:
-            report[kind] = {
-                "30 frames of 128 x 128": apart(syn, kind, SLICE, threads),
-                "30 frames of 128 x 128 x 10": apart(syn, kind, STACK, threads),
-            }
-        report["times faster"] = {kind: _ratios(report, kind) for kind in SYN}
-    if "cost" not in left_out:
-        report["cost"] = {name: cost(name, threads, repeats) for name in _of_cost(report)}
+    how = {
+        "date": datetime.date.today().isoformat(),
+        "machine": processor(),
+        "threads": arguments.threads,
+        "command": shlex.join(["benchmark_motion.py", *words]),
+    }
+    try:
+        report = measure(arguments, how)
+        folder = make_folder(arguments.output)
+        write_json(report, folder / "motion.json")
         plot_cost(report["cost"], folder / "motion_cost.png")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "motion.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps(report, indent=2))
+        show(lambda: print_report(report), "benchmark", folder, arguments.document)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
     return 0
+
+
+def measure(arguments: argparse.Namespace, how: dict) -> dict:
+    """The parts, and how each was ``measured``; those left out are the earlier report's."""
+    threads, repeats = arguments.threads, arguments.repeats
+    names = [*RANDOM, *filter(None, arguments.models.split(";"))]
+    measures: dict[str, Callable[[], dict]] = {
+        "models": lambda: {name: track_sizes(name, threads, repeats) for name in names},
+        "syn": lambda: {kind: {what: apart(syn, kind, size, threads) for what, size in SIZES.items()} for kind in SYN},
+        "cost": lambda: {name: found for name in names if (found := cost(name, threads, repeats))},
+    }
+    report = {"measured": {}, **{part: {} for part in PARTS}, **_read(arguments.earlier)}
+    for part, measured in measures.items():
+        if part not in arguments.without.split(","):
+            report[part], report["measured"][part] = measured(), how
+            print(f"{part}: {json.dumps(report[part])}", file=sys.stderr, flush=True)
+    report["times faster"] = {kind: _ratios(report["models"], rows) for kind, rows in report["syn"].items()}
+    return report
+
+
+def _read(path: str) -> dict:
+    from DeformationLib.errors import InputError
+
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
+    except (OSError, ValueError) as error:
+        raise InputError(f"The earlier report '{path}' cannot be read: {error}") from error
 
 
 def apart(function: Callable, *given) -> dict:
@@ -126,6 +163,12 @@ def track(name: str, size: Sequence[int], frames: int, threads: int, repeats: in
     }
 
 
+def track_sizes(name: str, threads: int, repeats: int) -> dict:
+    """A slice and a stack of 30 frames."""
+    repeated = {SLICE: repeats, STACK: max(1, repeats // 2)}
+    return {what: apart(track, name, size, FRAMES, threads, repeated[size]) for what, size in SIZES.items()}
+
+
 def syn(kind: str, size: Sequence[int], threads: int) -> dict:
     """Seconds of 30 frames registered one by one by ANTs SyN, reckoned from a few of them; slices for themselves."""
     os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = str(threads)
@@ -161,19 +204,22 @@ def syn(kind: str, size: Sequence[int], threads: int) -> dict:
 
 
 def cost(name: str, threads: int, repeats: int) -> dict:
-    """Seconds of the processor by number of frames (of 128 x 128 voxels), and by number of voxels of 30 frames."""
+    """Seconds of the processor by number of frames (of 128 x 128 voxels), and by number of voxels of 30 frames.
+
+    Nothing for a model that does not take slices.
+    """
     frames = {n: apart(track, name, SLICE, n, threads, repeats) for n in FRAME_COUNTS}
+    if not all("seconds" in row for row in frames.values()):
+        return {}
     stacks = {n: apart(track, name, (128, 128, n), FRAMES, threads, max(1, repeats // 2)) for n in SLICE_COUNTS}
     return {
-        "seconds by frames": {n: row["processor"] for n, row in frames.items() if "seconds" in row},
-        "seconds by voxels": {128 * 128 * n: row["processor"] for n, row in stacks.items() if "seconds" in row},
+        "seconds by frames": {str(n): row["processor"] for n, row in frames.items()},
+        "seconds by voxels": {str(128 * 128 * n): row["processor"] for n, row in stacks.items()},
     }
 
 
 def plot_cost(found: dict[str, dict], path: Path) -> None:
     """Seconds against frames and against voxels, with the straight lines that fit them best."""
-    import numpy as np
-
     from LatentRegistrationLib.figures import COLOURS, new_figure
 
     with new_figure(path, 9.0, 3.8) as figure:
@@ -181,15 +227,97 @@ def plot_cost(found: dict[str, dict], path: Path) -> None:
         titles = ("frames of 128 × 128 voxels", "voxels of 30 frames (thousands)")
         for axes, key, scale, title in zip(panels, ("frames", "voxels"), (1, 1000), titles, strict=True):
             for number, (name, rows) in enumerate(found.items()):
-                if len(rows[f"seconds by {key}"]) < 2:
-                    continue
-                x, y = (np.array(list(part(rows[f"seconds by {key}"])), float) for part in (dict.keys, dict.values))
-                slope, start = np.polyfit(x, y, 1)
-                axes.plot(x / scale, y, "o", color=COLOURS[number], label=name)
-                ends = np.array([0, x.max()])
-                axes.plot(ends / scale, start + slope * ends, "-", lw=1, color=COLOURS[number])
+                x, y, slope, start = straight_line(rows[f"seconds by {key}"])
+                axes.plot(x / scale, y, "o", ms=5, color=COLOURS[number], label=name)
+                axes.plot([0, x.max() / scale], [start, start + slope * x.max()], "-", lw=1, color=COLOURS[number])
             axes.set(xlabel=title, ylabel="seconds of processor time", xlim=(0, None), ylim=(0, None))
             axes.legend()
+
+
+def straight_line(seconds: dict[str, float]) -> tuple:
+    """Sizes, seconds, and slope and start of the line that fits them best."""
+    import numpy as np
+
+    x, y = np.array([*map(float, seconds)]), np.array([*seconds.values()])
+    return x, y, *np.polyfit(x, y, 1)
+
+
+def print_report(report: dict) -> None:
+    """Seconds and memory of the models; how many times as fast as SyN; cost."""
+    told = {}
+    for part, how in report["measured"].items():
+        words = (
+            f"{how['date']}, {how['machine']}, {how['threads']} thread{'s' * (how['threads'] > 1)}, `{how['command']}`"
+        )
+        told.setdefault(words, []).append(PARTS[part])
+    print("\n".join(f"- {', '.join(parts)}: {words}" for words, parts in told.items()))
+    print_models(report["models"])
+    if report["syn"]:
+        print_syn(report["syn"])
+        print_ratios(report["times faster"])
+    if report["cost"]:
+        print_cost(report["cost"])
+
+
+def print_models(models: dict[str, dict]) -> None:
+    """A row per model and size."""
+    print("\n| model | series | seconds | target | encoder | decoder | displacements | memory (MiB) | without it |")
+    print("|:--|:--|" + "--:|" * 7)
+    for name, sizes in models.items():
+        for what, row in sizes.items():
+            if "seconds" in row:
+                cells = [f"{row[step]:.2f}" for step in ("encoder", "decoder", "displacements")]
+                cells += [str(row[key]) for key in ("memory_MiB", "memory_before_MiB")]
+                print(f"| {name} | {_times(what)} | {row['seconds']:.2f} | {TARGET[what]:g} | {' | '.join(cells)} |")
+
+
+def print_syn(kinds: dict[str, dict]) -> None:
+    """Seconds by variant."""
+    print("\n| seconds, of the processor in brackets | " + " | ".join(map(_times, SIZES)) + " |")
+    print("|:--|" + "--:|" * len(SIZES))
+    for kind, sizes in kinds.items():
+        cells = [
+            f"{row['seconds']:.1f} ({row['processor']:.1f})" if "seconds" in row else "–" for row in sizes.values()
+        ]
+        print(f"| {kind} | {' | '.join(cells)} |")
+
+
+def print_ratios(ratios: dict[str, dict]) -> None:
+    """How many times as fast as each variant, by model and size, and how many of them reach the target."""
+    print("\n| times as fast as | series | " + " | ".join(ratios) + " |")
+    print("|:--|:--|" + "--:|" * len(ratios))
+    first = next(iter(ratios.values()))
+    reached = dict.fromkeys(ratios, 0)
+    rows = [(name, what) for name, sizes in first.items() for what in sizes]
+    for name, what in rows:
+        cells = []
+        for kind, models in ratios.items():
+            times = models[name][what]["seconds"]
+            reached[kind] += times >= FASTER
+            cells.append(f"**{times:.0f}**" if times >= FASTER else f"{times:.0f}")
+        print(f"| {name} | {_times(what)} | {' | '.join(cells)} |")
+    cells = [f"{count} of {len(rows)}" for count in reached.values()]
+    print(f"| at least {FASTER} times (bold) | | {' | '.join(cells)} |")
+
+
+def print_cost(found: dict[str, dict]) -> None:
+    """Seconds of the processor by size, and how near to a straight line they are."""
+    titles = (
+        f"frames of 128 × 128: {', '.join(map(str, FRAME_COUNTS))}",
+        f"slices: {', '.join(map(str, SLICE_COUNTS))}",
+    )
+    print(f"\n| cost | {titles[0]} | off the line | 30 frames of 128 × 128, {titles[1]} | off the line |")
+    print("|:--|" + "--:|" * 4)
+    for name, rows in found.items():
+        cells = []
+        for key in ("frames", "voxels"):
+            x, y, slope, start = straight_line(rows[f"seconds by {key}"])
+            cells += [", ".join(f"{one:.2f}" for one in y), f"{100 * abs(y - start - slope * x).max() / y.max():.0f} %"]
+        print(f"| {name} | {' | '.join(cells)} |")
+
+
+def _times(what: str) -> str:
+    return what.replace(" x ", " × ")
 
 
 def load(name: str):
@@ -214,25 +342,14 @@ def heart(size: Sequence[int], frames: int) -> list:
     return beating_heart(0, frames, size=tuple(size), spacing=SPACING).frames
 
 
-def _of_cost(report: dict) -> list[str]:
-    """Models that take slices and stacks."""
-    return [
-        name
-        for name, rows in report.items()
-        if isinstance(rows, dict) and name not in _NO_MODELS and "seconds" in rows["30 frames of 128 x 128"]
-    ]
-
-
-def _ratios(report: dict, kind: str) -> dict:
-    syn_rows = report[kind]
+def _ratios(models: dict[str, dict], syn_rows: dict[str, dict]) -> dict:
     return {
         name: {
             what: {unit: round(syn_rows[what][unit] / row[unit], 1) for unit in ("seconds", "processor")}
             for what, row in rows.items()
             if "seconds" in row and "seconds" in syn_rows[what]
         }
-        for name, rows in report.items()
-        if isinstance(rows, dict) and name not in _NO_MODELS
+        for name, rows in models.items()
     }
 
 

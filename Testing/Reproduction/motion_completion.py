@@ -142,6 +142,8 @@ def plot_completion(
     table: Mapping[str, Mapping[str, Sequence[float]]], examples: Mapping[str, Curves], path: Path
 ) -> None:
     """Errors by subset above, volume curves of some patients, by their titles, below."""
+    from matplotlib import colormaps
+
     with new_figure(path, 10.0, 8.0) as figure:
         above, below = figure.subfigures(2, 1)
         axes = above.add_subplot()
@@ -160,9 +162,12 @@ def plot_completion(
         for panel, (title, curves) in zip(panels, examples.items(), strict=True):
             panel.plot(curves["all"]["our model"], "-", color="black", lw=2.5, label="all frames")
             for number, subset in enumerate(SUBSETS):
-                panel.plot(curves[subset]["our model"], "-", color=COLOURS[number], label=subset)
-            panel.set(title=title, xlabel="frame", ylabel="LV volume (ml)")
-        panel.legend(fontsize=8)
+                # From the most frames to the fewest; no colours that stand for the methods above.
+                shade = colormaps["plasma"](0.1 + 0.8 * number / (len(SUBSETS) - 1))
+                panel.plot(curves[subset]["our model"], "-", color=shade, label=subset)
+            panel.set(title=f"our model, {title}", xlabel="frame", ylabel="LV volume (ml)")
+            panel.locator_params(axis="x", integer=True)
+        panel.legend(fontsize=8, title="given", title_fontsize=8)
 
 
 def motion_of(model: MotionModel, cine: Cine) -> Motion:

@@ -57,9 +57,12 @@ def print_ejection(rows: Sequence[dict], names: Sequence[str]) -> None:
 def plot_ejection(rows: Sequence[dict], names: Sequence[str], path: Path) -> None:
     """Per model: tracking against labels, and the difference against the mean."""
     groups = sorted({row["group"] for row in rows})
-    with new_figure(path, 9.5, 4.2 * len(names)) as figure:
+    with new_figure(path, 9.5, 3.3 * len(names)) as figure:
         panels = figure.subplots(len(names), 2, squeeze=False)
         labels = np.array([row["labels"] for row in rows])
+        reach = max(
+            1.3 * (abs(result["bias"]) + result["limits"]) + 1 for result in (agreement(rows, n) for n in names)
+        )
         for (left, right), name in zip(panels, names, strict=True):
             found, result = np.array([row[name] for row in rows]), agreement(rows, name)
             for number, group in enumerate(groups):
@@ -71,14 +74,16 @@ def plot_ejection(rows: Sequence[dict], names: Sequence[str], path: Path) -> Non
             left.plot([0, limit], [0, limit], "-", color="0.7", lw=1, zorder=1)
             left.set(xlim=(0, limit), ylim=(0, limit), aspect="equal")
             left.set(xlabel="EF from labels (%)", ylabel="EF from tracking (%)", title=name)
-            left.legend(loc="upper left", handletextpad=0.2)
+            left.legend(loc="upper left", handletextpad=0.2, fontsize=9)
             left.text(
                 0.97,
                 0.05,
                 f"r = {result['correlation']:.3f}\nmean absolute error {result['mean_absolute_error']:.1f} points",
                 transform=left.transAxes,
                 ha="right",
+                fontsize=9,
             )
+            right.set(ylim=(-reach, reach))
             _bland_altman(right, result)
 
 
@@ -101,5 +106,4 @@ def _bland_altman(axes, result: Mapping[str, float]) -> None:
             fontsize=9,
         )
     axes.axhline(0, color="0.8", lw=0.8, zorder=1)
-    reach = 1.3 * (abs(bias) + limits) + 1
-    axes.set(ylim=(-reach, reach), xlabel="mean of both (%)", ylabel="tracking − labels (points)")
+    axes.set(xlabel="mean of both (%)", ylabel="tracking − labels (points)")

@@ -15,6 +15,9 @@ from MotionModelLib.motion_model import MotionModel
 DRAWN = 5
 """Dimensions in the picture: the first ones, as in the thesis."""
 
+COLUMNS = 3
+"""Models side by side in the picture."""
+
 
 def matrices(models: Mapping[str, MotionModel], cines: Sequence[Cine]) -> dict[str, list[np.ndarray]]:
     """Motion matrices ``(B, D, T)`` of all patients by model."""
@@ -51,8 +54,11 @@ def print_roughness(found: Mapping[str, Sequence[np.ndarray]]) -> dict[str, floa
 
 def plot_matrices(found: Mapping[str, Sequence[np.ndarray]], case: int, title: str, path: Path) -> None:
     """The first dimensions of one patient's middle slice, a panel per model."""
-    with new_figure(path, 4.8 * len(found), 3.6) as figure:
-        for axes, (name, parts) in zip(figure.subplots(1, len(found), squeeze=False)[0], found.items(), strict=True):
+    columns = min(COLUMNS, len(found))
+    lines = -(-len(found) // columns)
+    with new_figure(path, 4.0 * columns, 3.0 * lines + 0.3) as figure:
+        panels = figure.subplots(lines, columns, squeeze=False, sharex=True).ravel()
+        for axes, (name, parts) in zip(panels, found.items(), strict=False):
             matrix = parts[case][len(parts[case]) // 2]
             for number in range(min(DRAWN, len(matrix))):
                 axes.plot(
@@ -65,6 +71,9 @@ def plot_matrices(found: Mapping[str, Sequence[np.ndarray]], case: int, title: s
                     label=f"z{number}",
                 )
             axes.set(title=name, xlabel="slot of time", ylabel="code")
+            axes.tick_params(labelbottom=True)
             axes.axhline(0, color="0.85", lw=0.8, zorder=0)
-        axes.legend(ncols=2, fontsize=8)
-        figure.suptitle(title, fontsize=11)
+        for unused in panels[len(found) :]:
+            unused.set_axis_off()
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=DRAWN)
+        figure.suptitle(title, fontsize=11, x=0.01, ha="left")

@@ -95,8 +95,8 @@ def print_transport(rows: Sequence[dict], title: str) -> None:
 
 def plot_transport(hearts: Sequence[Moved], path: Path) -> None:
     """Per heart and motion: end-diastole, the frame warped to end-systole, its Jacobian; and the volume curves."""
-    with new_figure(path, 11.0, 2.7 * len(hearts)) as figure:
-        grid = figure.add_gridspec(len(hearts), 4, width_ratios=(1, 1, 1.15, 1.5))
+    with new_figure(path, 11.0, 2.2 * len(hearts)) as figure:
+        grid = figure.add_gridspec(len(hearts), 4, width_ratios=(1, 1, 1, 1.6))
         for row, heart in enumerate(hearts):
             _draw_heart(figure, [figure.add_subplot(grid[row, column]) for column in range(3)], heart)
         for number, part in enumerate((slice(0, len(hearts) // 2), slice(len(hearts) // 2, None))):
@@ -124,7 +124,7 @@ def _draw_heart(figure, panels: Sequence, heart: Moved) -> None:
     determinant = heart.motion.jacobian(heart.es, "frame").array[k]
     picture = panels[2].imshow(determinant, cmap="RdBu_r", vmin=0, vmax=2, aspect=aspect)
     panels[2].contour(np.isin(labels.array[k], (MYOCARDIUM, POOL)), [0.5], colors=["black"], linewidths=0.7)
-    figure.colorbar(picture, ax=panels[2], shrink=0.8, ticks=(0, 1, 2))
+    figure.colorbar(picture, cax=panels[2].inset_axes([1.04, 0.1, 0.05, 0.8]), ticks=(0, 1, 2))
     panels[0].set_ylabel(f"{heart.cine.name}, {heart.cine.group}\n{heart.title}", fontsize=9)
     for axes, title in zip(panels, ("end-diastole", f"frame {heart.es}", "Jacobian"), strict=True):
         axes.set_title(title, fontsize=9)
