@@ -483,3 +483,16 @@ def test_reports_are_written_as_pages_and_documents(scene, logic, tmp_path):
     with pytest.raises(InputError, match="suffix .html or .pdf"):
         logic.writePatientReport(patient, tmp_path / "report.doc")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "report.pdf"]
+
+
+def test_reports_warn_on_every_page_and_say_how_far_motions_went(scene, logic, tmp_path):
+    patient = logic.predictPatient(add_cine(scene, HEART.frames, "Ann")[1], RISK)
+    motions = logic.simulateRiskMotion(patient, 8.0)
+    limits = [text for text in motions.motions.warnings if text not in patient.prediction.warnings]
+    assert limits
+    page = logic.writePatientReport(patient, tmp_path / "report.html", motions).read_text()
+    assert all(text in page for text in limits)
+    patient.prediction.warnings.extend(["As far away as no case of the training cohort. " * 4] * 9)
+    document = logic.writePatientReport(patient, tmp_path / "report.pdf", motions).read_bytes()
+    # What does not fit beside the warnings goes on to further pages.
+    assert document.count(b"/Type /Page ") > 2

@@ -38,7 +38,8 @@ def draw_survival(figure: Figure, prediction: PatientPrediction, trained: Traine
     lower, upper = (np.append(part[0], part[0, -1]) for part in (curves.lower, curves.upper))
     ax.fill_between(times, lower, upper, step="post", color=_PATIENT, alpha=0.15, linewidth=0)
     ax.set(xlim=(0, last), ylim=(0, 1.02), xlabel="time", ylabel="without event")
-    ax.legend(fontsize=8, loc="lower left")
+    # Curves begin at the top left and fall: one of the lower corners is free, or the upper right one.
+    ax.legend(fontsize=8, loc="best")
 
 
 def draw_place(figure: Figure, prediction: PatientPrediction, trained: TrainedRisk) -> None:
@@ -48,6 +49,7 @@ def draw_place(figure: Figure, prediction: PatientPrediction, trained: TrainedRi
     ax.hist(trained.model.training_risk_, 20, color="#a6bfd9")
     ax.axvspan(*prediction.interval, color=_PATIENT, alpha=0.12, linewidth=0)
     ax.axvline(prediction.log_hazard, color=_PATIENT, linewidth=2.5)
+    ax.yaxis.get_major_locator().set_params(integer=True)
     ax.set(xlabel="log hazard ratio; black: patient with 95 % interval", ylabel="training cases")
 
 
@@ -65,8 +67,9 @@ def draw_drivers(figure: Figure, drivers: RiskDrivers, trained: TrainedRisk) -> 
         ax.set(xlabel=name, ylabel="added log hazard")
 
 
-def draw_motions(figure: Figure, motions: RiskMotions) -> None:
+def draw_motions(figure: Figure, motions: RiskMotions, trained: TrainedRisk) -> None:
     """The three motions in the frame in which they differ most, and where they do."""
+    _mark_simulated(figure, trained)
     frame = most_different_frame(motions)
     parts = [
         (f"{name}\nhazard ratio {np.exp(risk):.2f}", motion.warp(motion.reference, frame))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,8 +31,13 @@ if TYPE_CHECKING:
 SUFFIXES = (".html", ".pdf")
 _A4, _MARGIN = (8.27, 11.69), 0.7
 """Inches."""
-_COLUMNS = 110
+_PICTURE = 8.0
+"""Inches that pictures are wide in the page; in the PDF they are as wide as its text."""
+_COLUMNS = 104
 """Letters in a line of the PDF."""
+_SPACING = 1.45
+_LINE = 9 * _SPACING / 72
+"""Inches from line to line of 9 points."""
 
 
 def write_patient_report(
@@ -73,30 +79,51 @@ def patient_report_html(
     motions: RiskMotions | None = None,
 ) -> str:
     """The whole page, which needs no other file."""
-    sections = [
+    parts = [
         *map(html_page.banner, banners(prediction)),
         f"<p>{date.today().isoformat()}</p>",
         html_page.table(("", ""), figures(prediction, trained)),
-        "<h2>Predicted survival</h2>",
-        html_page.image(picture(8, 4, lambda figure: draw_survival(figure, prediction, trained)), "Predicted survival"),
-        html_page.note(_SURVIVAL_NOTE),
-        html_page.image(picture(8, 2.4, lambda figure: draw_place(figure, prediction, trained)), "Risk in the cohort"),
     ]
+    for section in _sections(prediction, trained, drivers, motions):
+        parts.append(f"<h2>{section.title}</h2>")
+        parts += [html_page.image(picture(8, one.height, one.draw), one.text) for one in section.pictures]
+        parts += map(html_page.note, section.notes)
+    return html_page.page(title(prediction), parts)
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """What it shows in words, its height where it is eight inches wide, and what draws it."""
+
+    text: str
+    height: float
+    draw: Callable[[Figure], None]
+
+
+@dataclass(frozen=True)
+class _Section:
+    """A part of the report, the same in a page and in a document."""
+
+    title: str
+    pictures: Sequence[_Picture]
+    notes: Sequence[str]
+
+
+def _sections(
+    prediction: PatientPrediction, trained: TrainedRisk, drivers: RiskDrivers | None, motions: RiskMotions | None
+) -> list[_Section]:
+    survival = _Picture("Predicted survival", 4, lambda figure: draw_survival(figure, prediction, trained))
+    place = _Picture("Risk in the cohort", 2.4, lambda figure: draw_place(figure, prediction, trained))
+    sections = [_Section("Predicted survival", (survival, place), (_SURVIVAL_NOTE,))]
     if drivers is not None:
-        sections += [
-            "<h2>What drives the risk</h2>",
-            html_page.image(
-                picture(8, 3, lambda figure: draw_drivers(figure, drivers, trained)), "Contributions to the risk"
-            ),
-            html_page.note(_DRIVERS_NOTE),
-        ]
+        shares = _Picture("Contributions to the risk", 3, lambda figure: draw_drivers(figure, drivers, trained))
+        sections.append(_Section("What drives the risk", (shares,), (_DRIVERS_NOTE,)))
     if motions is not None:
-        sections += [
-            "<h2>Motion of higher and of lower risk</h2>",
-            html_page.image(picture(8, 3, lambda figure: draw_motions(figure, motions)), "Simulated motions"),
-            html_page.note(_MOTIONS_NOTE),
-        ]
-    return html_page.page(title(prediction), sections)
+        moved = _Picture("Simulated motions", 2.7, lambda figure: draw_motions(figure, motions, trained))
+        # What the prediction warns of already stands above.
+        others = [warning for warning in motions.warnings if warning not in prediction.warnings]
+        sections.append(_Section("Motion of higher and of lower risk", (moved,), (_MOTIONS_NOTE, *others)))
+    return sections
 
 
 _SURVIVAL_NOTE = (
@@ -133,7 +160,8 @@ def figures(prediction: PatientPrediction, trained: TrainedRisk) -> list[tuple[s
         ("Hazard ratio against the training cohort's average", f"{np.exp(prediction.log_hazard):.2f} "
          f"(95 % interval {lower:.2f}-{upper:.2f})"),
         ("Percentile in the training cohort", f"{prediction.percentile:.0f}"),
-        (f"Without event at {prediction.horizon:.4g}", "{:.0f} % ({:.0f}-{:.0f} %)".format(*prediction.survival_at_horizon)),
+        (f"Without event at the time {prediction.horizon:.4g}",
+         "{:.0f} % ({:.0f}-{:.0f} %)".format(*prediction.survival_at_horizon)),
         ("Percentile of the distance from the training cohort", f"{prediction.distance_percentile:.0f}"),
         ("Risk model", trained.name),
         ("Trained on", f"{cohort['cases']} cases, {cohort['events']} events, outcomes {cohort['outcomes']}; "
@@ -147,43 +175,90 @@ def _write_pdf(path, prediction, trained, drivers, motions) -> None:
         from matplotlib.backends.backend_pdf import PdfPages
         from matplotlib.transforms import Bbox
 
+        size = tuple(length - 2 * _MARGIN for length in _A4)
+        page = Bbox.from_bounds(-_MARGIN, -_MARGIN, *_A4)
+        head = [_heading(title(prediction), 14), *map(_banner, banners(prediction))]
+        body = [
+            _lines([date.today().isoformat()]),
+            *(_table_row(name, value) for name, value in figures(prediction, trained)),
+        ]
+        for section in _sections(prediction, trained, drivers, motions):
+            body += _blocks(section, size[0])
         with PdfPages(path, metadata={"Title": title(prediction), "Subject": RESEARCH_USE}) as pages:
-            size = tuple(length - 2 * _MARGIN for length in _A4)
-            page = Bbox.from_bounds(-_MARGIN, -_MARGIN, *_A4)
-            pages.savefig(_first_page(new_figure(size), prediction, trained), bbox_inches=page)
-            if drivers is not None or motions is not None:
-                second = _second_page(new_figure(size), prediction, trained, drivers, motions)
-                pages.savefig(second, bbox_inches=page)
+            for blocks in _paginated(head, body, size[1]):
+                figure = new_figure(size)
+                rest = size[1] - sum(block.height for block in blocks)
+                heights = [block.height for block in blocks] + [max(rest, 0.01)]
+                for part, block in zip(figure.subfigures(len(heights), 1, height_ratios=heights), blocks):
+                    block.draw(part)
+                pages.savefig(figure, bbox_inches=page)
 
 
-def _first_page(figure: Figure, prediction: PatientPrediction, trained: TrainedRisk) -> Figure:
-    top, survival, place = figure.subfigures(3, 1, height_ratios=(4.6, 4.2, 2.2))
-    lines = [title(prediction), ""]
-    lines += _wrapped(banners(prediction)) + ["", date.today().isoformat(), ""]
-    lines += _wrapped([f"{name}: {value}" for name, value in figures(prediction, trained)])
-    _write_lines(top, lines)
-    draw_survival(survival, prediction, trained)
-    draw_place(place, prediction, trained)
-    return figure
+@dataclass(frozen=True)
+class _Block:
+    """Something as wide as the PDF's page and so many inches high; one that is ``kept`` stays with the next."""
+
+    height: float
+    draw: Callable[[Figure], None]
+    kept: bool = False
 
 
-def _second_page(figure: Figure, prediction: PatientPrediction, trained: TrainedRisk, drivers, motions) -> Figure:
-    text, driven, moved = figure.subfigures(3, 1, height_ratios=(3.2, 4.0, 3.8))
-    lines = [title(prediction), "", *_wrapped(banners(prediction)), ""]
-    if drivers is not None:
-        lines += ["What drives the risk", *_wrapped([_DRIVERS_NOTE]), ""]
-        draw_drivers(driven, drivers, trained)
-    if motions is not None:
-        lines += ["Motion of higher and of lower risk", *_wrapped([_MOTIONS_NOTE])]
-        draw_motions(moved, motions)
-    _write_lines(text, lines)
-    return figure
+def _blocks(section: _Section, width: float) -> list[_Block]:
+    shown = [_Block(one.height * width / _PICTURE, one.draw) for one in section.pictures]
+    notes = [_lines(textwrap.wrap(note, _COLUMNS), "#555555") for note in section.notes]
+    return [_heading(section.title, 11, kept=True), *shown, *notes]
 
 
-def _wrapped(sentences: Sequence[str]) -> list[str]:
-    return [line for sentence in sentences for line in textwrap.wrap(sentence, _COLUMNS)]
+def _paginated(head: list[_Block], body: Sequence[_Block], height: float) -> list[list[_Block]]:
+    """The blocks of every page, each of which begins with the head: no page goes without its warnings."""
+    pages, start = [list(head)], sum(block.height for block in head)
+    used = start
+    for number, block in enumerate(body):
+        following = body[number + 1].height if block.kept else 0.0
+        if used + block.height + following > height and used > start:
+            pages.append(list(head))
+            used = start
+        pages[-1].append(block)
+        used += block.height
+    return pages
 
 
-def _write_lines(figure, lines: Sequence[str]) -> None:
-    figure.text(0.0, 1.0, lines[0], fontsize=13, verticalalignment="top")
-    figure.text(0.0, 0.92, "\n".join(lines[1:]), fontsize=9, verticalalignment="top", linespacing=1.45)
+def _heading(text: str, size: float, kept: bool = False) -> _Block:
+    lines = textwrap.wrap(text, int(_COLUMNS * 8 / size)) or [""]
+
+    def draw(figure: Figure) -> None:
+        figure.text(0.0, 0.6, "\n".join(lines), fontsize=size, weight="bold", verticalalignment="center")
+
+    return _Block(size * 1.4 / 72 * len(lines) + 0.2, draw, kept)
+
+
+def _banner(text: str) -> _Block:
+    lines = textwrap.wrap(text, _COLUMNS - 6)
+
+    def draw(figure: Figure) -> None:
+        from matplotlib.patches import Rectangle
+
+        # A little of the block's height is left white, between one banner and the next.
+        for width, colour in ((1.0, "#fff3cd"), (0.008, "#e69f00")):
+            place = {"transform": figure.transSubfigure, "linewidth": 0}
+            figure.add_artist(Rectangle((0, 0.1), width, 0.9, color=colour, **place))
+        figure.text(0.025, 0.55, "\n".join(lines), fontsize=9, verticalalignment="center", linespacing=_SPACING)
+
+    return _Block(_LINE * len(lines) + 0.18, draw)
+
+
+def _table_row(name: str, value: str) -> _Block:
+    lines = textwrap.wrap(value, _COLUMNS // 2 - 4) or [""]
+
+    def draw(figure: Figure) -> None:
+        for x, text in ((0.0, name), (0.5, "\n".join(lines))):
+            figure.text(x, 1.0, text, fontsize=9, verticalalignment="top", linespacing=_SPACING)
+
+    return _Block(_LINE * len(lines) + 0.03, draw)
+
+
+def _lines(lines: Sequence[str], colour: str = "black") -> _Block:
+    def draw(figure: Figure) -> None:
+        figure.text(0, 0.9, "\n".join(lines), fontsize=9, color=colour, verticalalignment="top", linespacing=_SPACING)
+
+    return _Block(_LINE * len(lines) + 0.12, draw)

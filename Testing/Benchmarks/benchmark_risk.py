@@ -11,7 +11,6 @@ import argparse
 import datetime
 import json
 import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -40,18 +39,24 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--processes", default="1,2", help="numbers of processes that extract, with commas")
-    parser.add_argument("--output", default="training/benchmarks", help="folder for risk.json")
+    parser.add_argument("--output", default="training/benchmarks", help="folder for risk.json and benchmark-risk.md")
+    parser.add_argument("--document", default="", help="a page whose part 'benchmark-risk', between marks, is replaced")
     return parser
 
 
 def main(words: list[str]) -> int:
-    """Measure everything and print JSON."""
+    """Measure everything, print JSON and a table; 0, or 2 after one sentence about a page without the marks."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "Reproduction"))
+    from pages import processor, show
+
+    from DeformationLib.errors import InputError
+
     arguments = build_parser().parse_args(words)
     threads, repeats = arguments.threads, arguments.repeats
     os.environ["OMP_NUM_THREADS"] = str(threads)
     report: dict = {
         "date": datetime.date.today().isoformat(),
-        "machine": platform.machine(),
+        "machine": processor(),
         "threads": threads,
         "targets": TARGETS,
     }
@@ -70,7 +75,34 @@ def main(words: list[str]) -> int:
     output.mkdir(parents=True, exist_ok=True)
     (output / "risk.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(report, indent=2))
+    try:
+        show(lambda: print_table(report), "benchmark-risk", output, arguments.document)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
     return 0
+
+
+def print_table(report: dict) -> None:
+    """The report as Markdown."""
+    print(f"{report['date']}, {report['machine']}, {report['threads']} threads, model {report['motion model']}.\n")
+    print("| | seconds | of the processor | memory, MiB | target |\n|:--|--:|--:|--:|--:|")
+    for title in SIZES:
+        row = report[f"cine to curve, {title}"]
+        steps = ", ".join(f"{name} {row[name]:.3f}" for name in ("reading", "fingerprint", "risk and curve"))
+        memory = f"{row['memory_MiB']} (before: {row['memory_before_MiB']})"
+        target = f"{TARGETS['cine to curve, seconds']:.0f} s"
+        seconds, imports = f"{row['seconds']:.2f} | {row['processor']:.2f}", row["of which imports"]
+        print(f"| cine to curve, {title}: {steps} | {seconds} | {memory} | {target} |")
+        print(f"| the same in a new program, imports {imports} | {row['from nothing, seconds']} | | | |")
+    name = "training, 1000 simulated cases of D * T = 1600"
+    row, target = report[name], f"{TARGETS['training, seconds']:.0f} s"
+    memory = f"{row['memory_MiB']} (before: {row['memory_before_MiB']})"
+    print(f"| {name}, {row['members']} networks | {row['seconds']} | {row['processor']} | {memory} | {target} |")
+    for name, row in report.items():
+        if name.startswith("extraction, "):
+            words = f"{name}: each of {row['cases']} cases"
+            print(f"| {words} | {row['seconds per case']:.2f} | | {row['memory_MiB']} | |")
 
 
 def prepare(name: str, folder: str) -> tuple[str, str]:

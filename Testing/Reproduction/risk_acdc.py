@@ -33,6 +33,8 @@ from LatentRegistrationLib.figures import new_figure
 from RiskPredictionLib.cohort import Cohort
 from RiskPredictionLib.cohort_table import write_cohort
 from RiskPredictionLib.cross_validation import Row
+from RiskPredictionLib.end_to_end import EndToEndCox, TuningSchedule
+from RiskPredictionLib.end_to_end_cases import load_case_sequences
 from RiskPredictionLib.evaluation import BEST_CLINICAL, BOTH, CEILING, FINGERPRINT, Evaluation, evaluate, table_rows
 from RiskPredictionLib.fingerprint_extraction import MotionFingerprints, extract
 from RiskPredictionLib.linear import LinearCox
@@ -41,7 +43,7 @@ from RiskPredictionLib.report_figures import concordance_size, draw_concordance,
 from RiskPredictionLib.simulated_cohort import linear_log_hazard, simulate_outcomes, with_simulated_outcomes
 from RiskPredictionLib.survival_model import FingerprintCox
 
-PARTS = ("table", "draws", "control", "phantoms", "slices")
+PARTS = ("table", "draws", "control", "phantoms", "slices", "end-to-end")
 RISK_OF = {"LVEF": -1.0, "uneven wall motion": 0.6}
 """Measured values that the simulated log hazard is a sum of, standardised, with these weights."""
 
@@ -80,6 +82,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--draws", type=int, default=10, help="of outcomes, for what is told from many")
     parser.add_argument("--resamplings", type=int, default=1000, help="of the bootstrap")
     parser.add_argument("--members", type=int, default=5, help="of each ensemble")
+    parser.add_argument("--tuning-epochs", type=int, default=20, help="of the part end-to-end, at most")
+    parser.add_argument("--tuning-folds", type=int, default=3, help="of the part end-to-end, held out to stop by")
+    parser.add_argument("--tuning-slices", type=int, default=3, help="of the part end-to-end, in the middle of a stack")
     parser.add_argument("--phantoms", type=int, default=120, help="cases of the phantom cohort")
     parser.add_argument("--processes", type=int, default=1, help="that extract fingerprints")
     parser.add_argument("--seed", type=int, default=1)
@@ -116,10 +121,13 @@ def main(words: list[str]) -> int:
 def reproduce(arguments: argparse.Namespace, parts: Sequence[str], folder: Path) -> dict:
     """All parts, one after the other."""
     source, results = MotionFingerprints(arguments.motion_model), {}
-    if {"table", "draws", "control", "slices"} & set(parts):
-        cohort, risk = real_cohort(Path(arguments.data), arguments.seed)
+    if set(parts) - {"phantoms"}:
+        # Not relative to this folder: the cohort's table is written into another one.
+        cohort, risk = real_cohort(Path(arguments.data).resolve(), arguments.seed)
         if "slices" in parts:
             results["slices"] = slices_compared(cohort, arguments, folder)
+        if "end-to-end" in parts:
+            results["end to end"] = end_to_end(cohort, source, arguments, folder)
         started = clock.perf_counter()
         progress = console_progress("Extracting")
         extraction = extract(cohort, source, arguments.processes, progress, folder / "fingerprints.npz")
@@ -308,6 +316,45 @@ def slices_compared(cohort: Cohort, arguments: argparse.Namespace, folder: Path)
         result[slices or "all"] = {"correlation": correlation, "mean_absolute_error": error}
         print(f"| {slices or 'all'} | {correlation:.3f} | {error:.1f} |", flush=True)
     return result
+
+
+class ToldTuning(EndToEndCox):
+    """`EndToEndCox` that says how many epochs were best for cases it held out; none is a possible answer."""
+
+    def fit(self, inputs, time, event, progress=None, checkpoint=None):
+        """Fit, and print."""
+        super().fit(inputs, time, event, progress, checkpoint)
+        losses = [row["held_out"] for row in self.tuning_log_]
+        print(
+            f"{len(inputs)} cases: {self.best_epoch_} of {self.tuning.epochs} epochs used, loss of held-out cases "
+            f"{losses[0]:.3f} before, {losses[self.best_epoch_]:.3f} then, {losses[-1]:.3f} in the end",
+            flush=True,
+        )
+        return self
+
+
+def end_to_end(cohort: Cohort, source: MotionFingerprints, arguments: argparse.Namespace, folder: Path) -> dict:
+    """The motion encoder fine-tuned with the outcomes inside every fold, beside fingerprints of the encoder as it is."""
+    started, slices = clock.perf_counter(), arguments.tuning_slices
+    plain = MotionFingerprints(arguments.motion_model, slices)
+    extraction = extract(cohort, plain, arguments.processes, cache=folder / f"slices_{slices}.npz")
+    cohort = cohort.subset([number for number, case in enumerate(cohort.cases) if case in extraction.fingerprints])
+    cohort = cohort.with_fingerprints(extraction.fingerprints)
+    survival = survival_model(arguments)
+    tuning = TuningSchedule(epochs=arguments.tuning_epochs, folds=arguments.tuning_folds)
+    sequences = load_case_sequences(cohort, source.model, slices)
+    rows = [
+        Row(FINGERPRINT, cohort.flat_fingerprints(), survival),
+        Row(
+            "Fingerprint, end to end",
+            np.arange(len(cohort))[:, None],
+            ToldTuning(sequences, survival, tuning, arguments.seed),
+        ),
+    ]
+    evaluation = evaluate(cohort, rows, arguments.folds, arguments.seed, resamplings=arguments.resamplings)
+    minutes = (clock.perf_counter() - started) / 60
+    print(f"\nEnd to end, {slices} slice(s), {minutes:.0f} minutes\n{evaluation}", flush=True)
+    return {row.name: {"C": vars(row.concordance), "HR": vars(row.ratio)} for row in evaluation.rows}
 
 
 def plot_groups(evaluation: Evaluation, names: Sequence[str], path: Path) -> None:
