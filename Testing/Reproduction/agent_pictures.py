@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from agent_data import Anatomy, Pair
-from agent_table import as_in_the_thesis
 from agent_walks import overlap
 
 from AgentRegistrationLib.agent_model import AgentModel
@@ -37,7 +36,7 @@ class Panel:
 def panels_of(anatomy: Anatomy, model: AgentModel, pair: Pair, steps: Sequence[int] = STEPS) -> list[Panel]:
     """The fixed image, and the moving one after some steps and at the end; of volumes the slice that shows most of the
     fixed structures, seen from the side."""
-    registration = model.begin(pair[0].image, pair[1].image, options=as_in_the_thesis())
+    registration = model.begin(pair[0].image, pair[1].image)
     walk, view, space = registration.run(), registration.view, model.space
     values = list(anatomy.structures)
     labels = [

@@ -85,6 +85,7 @@ def further_variants() -> dict[str, WalkOptions]:
             f"greedy, halved twice, overlap {weight}": guided(overlap=float(weight))
             for weight in (0, 30, 100, 300, 1000)
         },
+        "greedy, halved twice, overlap 100, no fuzzy control": guided(overlap=100.0, tightness=0.0),
     }
 
 
@@ -156,12 +157,14 @@ def print_table(anatomy: Anatomy, table: Mapping[str, list[dict]]) -> None:
         medians = (np.nanmedian(values(rows, f"dice {name}")) for name in anatomy.structures.values())
         print(f"| {title} | " + " | ".join(f"{value:.3f}" for value in medians) + " |")
     print()
-    for other in (*peers(), FREE):
-        found = comparison(table[FUZZY], table[other])
-        print(
-            f"- The agent's Dice is above that of *{other}* in {found['wins']} of {found['pairs']} pairs, by "
-            f"{found['median']:+.3f} in the median (Wilcoxon, p = {found['p']:.2g})."
-        )
+    for ours, others in ((BUNDLED, (*peers(), FUZZY)), (FUZZY, (*peers(), FREE))):
+        print(f"\nDice of *{ours}*, pair by pair:\n")
+        for other in others:
+            found = comparison(table[ours], table[other])
+            print(
+                f"- above that of *{other}* in {found['wins']} of {found['pairs']} pairs, by {found['median']:+.3f} in the "
+                f"median (Wilcoxon, p = {found['p']:.2g})"
+            )
 
 
 def print_options(anatomy: Anatomy, table: Mapping[str, list[dict]]) -> None:
