@@ -33,7 +33,7 @@ BUNDLED = "hippocampus-agent;cardiac-slice-agent"
 TARGET = {3: 6.0, 2: 1.0}
 """Seconds that 200 steps may take on two threads, by dimension."""
 
-BEFORE = ("checking", "alignment", "preparing", "translation")
+BEFORE = ("checking", "alignment", "preparing", "translation", "structures")
 """What a registration does before the first step."""
 
 PARTS = ("network", "warp", "similarity")
