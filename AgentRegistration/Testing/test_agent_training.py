@@ -93,7 +93,7 @@ def test_the_loss_is_the_squared_error_of_all_rewards():
     for member in network.members:  # the same batch gives the same batch statistics
         values = member(member.fixed(fixed), warped)
         expected += float((values - wanted).detach().square().sum() / 3 / 2)
-    assert float(loss) == pytest.approx(expected, rel=1e-4)
+    assert float(loss.detach()) == pytest.approx(expected, rel=1e-4)
     assert terms["loss"] == pytest.approx(float(loss))
     assert terms["gain"] <= 1
     loss.backward()
