@@ -155,7 +155,8 @@ TRAIN_AGENT = AgentRegistration/AgentRegistrationTrain/AgentRegistrationTrain.py
 train-agent: $(VENV)/installed
 	mkdir -p $(TRAINING) && ls -d $(HEARTS)/patient*[05] | xargs -n 1 basename > $(TRAINING)/acdc-validation.txt
 	$(RUN) $(TRAIN_AGENT) --images $(DATA)/images --labels $(DATA)/labels --grid 24,32,24 --spacing 2 --fine 2 --stride 1 \
-	    --structures-finely --structure-widths 8,16,32,64 --group-size 36 --validation-pairs 20 --seed 0 --output $(TRAINING)/hippocampus-agent --name hippocampus-agent
+	    --structures-finely --structure-widths 8,16,32,64 --group-size 36 --validation-pairs 20 --seed 0 \
+	    --output $(TRAINING)/hippocampus-agent --name hippocampus-agent
 	$(RUN) $(TRAIN_AGENT) --images $(HEARTS) --split-file $(TRAINING)/acdc-validation.txt --slices 3 --pairs 500 \
 	    --group-size 40 --validation-pairs 34 --seed 1 --output $(TRAINING)/cardiac-slice-agent --name cardiac-slice-agent
 

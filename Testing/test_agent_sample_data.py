@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import slicer
 
+from AgentRegistrationLib.agent_model import AgentModel
 from AgentRegistrationSceneLib import sample_data
 from DeformationSceneLib.sample_pairs import HIPPOCAMPUS_CHECKSUM
 from Testing.test_sample_data import Logic
@@ -26,6 +27,14 @@ def test_slicer_is_told_of_both(monkeypatch):
         content = Path(arguments["thumbnailFileName"]).read_bytes()
         assert content.startswith(b"\x89PNG")
         assert 128 <= int.from_bytes(content[16:20], "big") <= 256
+
+
+def test_the_bundled_agent_registers_the_hearts():
+    pair = sample_data.simulatedHearts()
+    result = AgentModel.load("cardiac-slice-agent", "cpu").register(pair.fixed, pair.moving)
+    report = result.report(pair.fixedLabels, pair.movingLabels)
+    assert report["mean_dice_before"] < 0.6 < 0.8 < report["mean_dice_after"]
+    assert result.similarity_before < 0.6 < 0.7 < result.similarity_after
 
 
 def test_a_slicer_without_sample_data_is_left_alone(monkeypatch):

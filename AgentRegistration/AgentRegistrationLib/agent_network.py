@@ -7,16 +7,15 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from DeformationLib.errors import InputError
 
+from .coarsening import averaged
 from .structure_network import StructureNetwork
 
 _CONVOLUTION = {2: nn.Conv2d, 3: nn.Conv3d}
 _NORMALISATION = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 _POOLING = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
-_AVERAGE = {2: F.avg_pool2d, 3: F.avg_pool3d}
 
 
 @dataclass(frozen=True)
@@ -150,8 +149,7 @@ class AgentNetwork(nn.Module):
 
     def find(self, images: Tensor) -> Tensor:
         """Probabilities ``(batch, L, *size)`` of structures in images ``(batch, 1, *finer)`` in [0, 1] on the finder's grid."""
-        found, fine = torch.sigmoid(self.finder(images)), self.configuration.structure_fine
-        return found if fine == 1 else _AVERAGE[images.ndim - 2](found, fine)
+        return averaged(torch.sigmoid(self.finder(images)), self.configuration.structure_fine)
 
     def see(self, images: Tensor, found: Tensor | None = None) -> Tensor:
         """What the streams see of images, ``(batch, channels, *size)``.

@@ -22,6 +22,8 @@ def request_from_options(options: argparse.Namespace, command: str) -> AgentRequ
         raise InputError("--step and --decay must be positive.")
     if options.group_size < 2:
         raise InputError("--group-size must be at least 2: batch normalisation compares the pairs of a batch.")
+    if options.structures_finely and not options.structure_epochs:
+        raise InputError("--structures-finely is about the finder of structures: give it some --structure-epochs.")
     widths, dense = numbers(options, "widths"), numbers(options, "dense")
     return training_request(
         options,

@@ -8,6 +8,7 @@ so that the same cells describe the same deformation on both.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -23,7 +24,10 @@ from DeformationLib.progress import Progress
 
 from .bspline_field import ControlLattice
 from .deformation_model import StatisticalDeformationModel
-from .preparation import Deformations
+
+if TYPE_CHECKING:
+    # An agent in use registers no ground truth.
+    from .preparation import Deformations
 
 _WIDTH_PER_FACTOR = 1 / (
     2 * np.sqrt(2 * np.log(2))
@@ -59,9 +63,9 @@ def coarser_cases(cases: CaseSet, factor: int, progress: Progress | None = None)
     for index, name in enumerate(cases.names):
         progress.report(index / len(cases), f"Reducing {name}")
         image, label, mask = cases.batch([index])
-        inside = _mean(mask, factor) >= 0.5
-        images.append(_normalised(_mean(_smoothed(image, factor), factor), inside).half())
-        labels.append((255 * _mean(label, factor)).round().byte())
+        inside = averaged(mask, factor) >= 0.5
+        images.append(_normalised(averaged(_smoothed(image, factor), factor), inside).half())
+        labels.append((255 * averaged(label, factor)).round().byte())
         masks.append(inside.byte())
     return replace(cases, images=torch.cat(images), labels=torch.cat(labels), masks=torch.cat(masks))
 
@@ -73,7 +77,7 @@ def coarser_deformations(deformations: Deformations, factor: int) -> Deformation
     fine = deformations.model.lattice
     lattice = ControlLattice(tuple(length // factor for length in fine.size), fine.cells)
     controls = deformations.controls / factor
-    region = None if deformations.region is None else _mean(deformations.region[None, None], factor)[0, 0]
+    region = None if deformations.region is None else averaged(deformations.region[None, None], factor)[0, 0]
     model = StatisticalDeformationModel.fit(controls, lattice, deformations.model.count, region)
     return replace(deformations, controls=controls, model=model, region=region)
 
@@ -84,7 +88,8 @@ def _smoothed(image: Tensor, factor: int) -> Tensor:
     return gaussian_filter(image, [float(np.sqrt(variance))] * (image.ndim - 2))
 
 
-def _mean(image: Tensor, factor: int) -> Tensor:
+def averaged(image: Tensor, factor: int) -> Tensor:
+    """Means ``(batch, channel, *coarser)`` over blocks of ``factor`` voxels along each axis."""
     pool = F.avg_pool2d if image.ndim == 4 else F.avg_pool3d
     return pool(image, factor)
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from DeformationLib.similarity import dice_terms
+
 from .deformation_space import DeformationSpace
 
 _SMALL = 1e-3  # voxels
@@ -20,9 +22,8 @@ def found_overlap(fixed: Tensor, warped: Tensor) -> Tensor:
 
     ``2 sum(f w) / (sum(f f) + sum(w w))``: 1 for equal maps, also of probabilities between 0 and 1.
     """
-    fixed, warped = fixed.flatten(2), warped.flatten(2)
-    squares = fixed.square().sum(dim=2) + warped.square().sum(dim=2)
-    return (2 * (fixed * warped).sum(dim=2) / squares.clamp_min(_SMALL)).mean(dim=1)
+    overlap, total = dice_terms(fixed, warped)
+    return (overlap / total.clamp_min(_SMALL)).mean(dim=1)
 
 
 def overlap_gains(space: DeformationSpace, fixed: Tensor, moving: Tensor, sampling: Tensor) -> Tensor:

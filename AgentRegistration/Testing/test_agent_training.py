@@ -265,6 +265,7 @@ def test_resuming_with_other_settings_is_refused(train, trained, command, slices
     [
         ("--modes 40", "ask for fewer modes"),
         ("--group-size 1", "--group-size must be at least 2"),
+        ("--structures-finely", "give it some --structure-epochs"),
         ("--step 0", "--step and --decay must be positive"),
         ("--decay 2", "--decay is a share"),
         ("--epochs 0", "--epochs must be at least 1"),

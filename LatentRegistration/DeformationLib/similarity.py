@@ -74,14 +74,19 @@ def mean_squared_difference(fixed: Tensor, moving: Tensor, mask: Tensor | None =
     return masked_mean((fixed - moving).square(), mask)
 
 
+def dice_terms(fixed: Tensor, moving: Tensor) -> tuple[Tensor, Tensor]:
+    """Numerator and denominator of the Dice overlap of soft segmentations ``(batch, label, *spatial)``, ``(batch, label)``."""
+    axes = tuple(range(2, fixed.ndim))
+    return 2.0 * (fixed * moving).sum(axes), fixed.square().sum(axes) + moving.square().sum(axes)
+
+
 def soft_dice_loss(fixed: Tensor, moving: Tensor) -> Tensor:
     """One minus the Dice overlap of soft segmentations ``(batch, label, *spatial)``, mean over labels and batch.
 
     A label absent from the fixed segmentation is not counted.
     """
     axes = tuple(range(2, fixed.ndim))
-    overlap = 2.0 * (fixed * moving).sum(axes)
-    total = fixed.square().sum(axes) + moving.square().sum(axes)
+    overlap, total = dice_terms(fixed, moving)
     present = (fixed.sum(axes) > 0).to(fixed.dtype)
     loss = 1.0 - (overlap + 1e-5) / (total + 1e-5)
     return (present * loss).sum() / present.sum().clamp_min(1.0)

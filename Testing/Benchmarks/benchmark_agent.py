@@ -116,11 +116,8 @@ def walk(name: str, steps: int, starts: int, threads: int, repeats: int) -> dict
         row = {"walk": time.perf_counter() - clock[0], "processor": time.process_time() - clock[1]}
         start = time.perf_counter()
         registration.result()
-        prepared = {
-            step: registration.watch.seconds.get(step, 0.0)
-            for step in ("checking", "alignment", "preparing", "translation")
-        }
-        row |= {"before": sum(prepared.values()), "after": time.perf_counter() - start}
+        prepared = sum(registration.watch.seconds.get(step, 0.0) for step in BEFORE)
+        row |= {"before": prepared, "after": time.perf_counter() - start}
         with timed(registration) as parts:
             again = model.agent.begin(registration.pair, options)
             start = time.process_time()
