@@ -6,9 +6,10 @@ import torch
 from scipy import ndimage
 
 from AgentRegistrationLib.bspline_field import BSplineField, ControlLattice
-from AgentRegistrationLib.coarsening import coarser_cases, coarser_deformations
+from AgentRegistrationLib.coarsening import coarser_cases, coarser_deformations, finer_geometry, finer_grid
 from AgentRegistrationLib.deformation_model import StatisticalDeformationModel
 from AgentRegistrationLib.preparation import Deformations
+from DeformationLib.geometry import Geometry
 from DeformationLib.image import Image
 from DeformationLib.pair_grid import PairGrid
 from DeformationLib.preprocessing import prepare
@@ -70,3 +71,20 @@ def test_coarser_labels_keep_their_volume_and_masks_what_is_inside():
     assert coarse.masks[0, 0, :3].sum() == 0
     assert coarse.masks[0, 0, 3].min() == 1  # half of it is inside
     assert coarser_cases(cases, 1) is cases
+
+
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_voxels_lie_in_the_middle_of_their_finer_ones_in_oblique_and_flipped_grids(dimension):
+    axes = np.linalg.qr(np.random.default_rng(4).normal(size=(3, 3)))[0]
+    axes[:, 0] *= -np.sign(np.linalg.det(axes))  # left-handed
+    size = (6, 5, 1 if dimension == 2 else 4)
+    coarse = Geometry(size, (2.0, 3.0, 8.0), (10.0, -20.0, 30.0), axes)
+    fine, factors = finer_geometry(coarse, 3, dimension), np.array([3, 3, 1 if dimension == 2 else 3])
+    assert fine.size == tuple(factors * size)
+    for index in ((0, 0, 0), (5, 4, size[2] - 1), (2, 3, 0)):
+        first, last = factors * index, factors * index + factors - 1
+        middle = (fine.index_to_physical(first) + fine.index_to_physical(last)) / 2
+        assert np.allclose(middle, coarse.index_to_physical(index))
+    grid = PairGrid(size[dimension - 1 :: -1], (2.0, 2.0, 2.0)[:dimension])
+    finer = finer_grid(grid, 3)
+    assert np.allclose(np.multiply(finer.size, finer.spacing), np.multiply(grid.size, grid.spacing))
