@@ -10,7 +10,8 @@ TRAIN := LatentRegistration/LatentRegistrationTrain/LatentRegistrationTrain.py
 HIPPOCAMPUS = --images $(DATA)/images --labels $(DATA)/labels --grid 48,64,48 --spacing 1 --mixed-precision --overlap-weight 2
 
 .PHONY: demo test format benchmarks benchmark-motion reproduction reproduction-krebs reproduction-motion reproduction-risk \
-    reproduction-risk-acdc benchmark-risk reproduction-agent benchmark-agent screenshots train train-cardiac train-motion train-agent clean
+    reproduction-risk-acdc benchmark-risk reproduction-agent benchmark-agent screenshots train train-cardiac train-motion \
+    train-agent train-agent-options clean
 
 demo: $(VENV)/installed
 	$(RUN) -m Testing.demo --output demo $(if $(DATA),--data $(DATA))
@@ -152,13 +153,34 @@ train-motion: $(VENV)/installed
 # folder with a folder per patient.
 TRAIN_AGENT = AgentRegistration/AgentRegistrationTrain/AgentRegistrationTrain.py --widths 16,32,32 --joint --structure-epochs 4 \
     --batches 100 --epochs 16 --decay-batches 160 --warmup 50
-train-agent: $(VENV)/installed
-	mkdir -p $(TRAINING) && ls -d $(HEARTS)/patient*[05] | xargs -n 1 basename > $(TRAINING)/acdc-validation.txt
-	$(RUN) $(TRAIN_AGENT) --images $(DATA)/images --labels $(DATA)/labels --grid 24,32,24 --spacing 2 --fine 2 --stride 1 \
-	    --structures-finely --structure-widths 8,16,32,64 --group-size 36 --validation-pairs 20 --seed 0 \
-	    --output $(TRAINING)/hippocampus-agent --name hippocampus-agent
-	$(RUN) $(TRAIN_AGENT) --images $(HEARTS) --split-file $(TRAINING)/acdc-validation.txt --slices 3 --pairs 500 \
-	    --group-size 40 --validation-pairs 34 --seed 1 --output $(TRAINING)/cardiac-slice-agent --name cardiac-slice-agent
+HIPPOCAMPUS_AGENT = --images $(DATA)/images --labels $(DATA)/labels --grid 24,32,24 --spacing 2 --fine 2 --stride 1 \
+    --structures-finely --structure-widths 8,16,32,64 --group-size 36 --validation-pairs 20
+HEART_AGENT = --images $(HEARTS) --split-file $(TRAINING)/acdc-validation.txt --slices 3 --pairs 500 --group-size 40 \
+    --validation-pairs 34 --seed 1
+$(TRAINING)/acdc-validation.txt:
+	mkdir -p $(TRAINING) && ls -d $(HEARTS)/patient*[05] | xargs -n 1 basename > $@
+train-agent: $(VENV)/installed $(TRAINING)/acdc-validation.txt
+	$(RUN) $(TRAIN_AGENT) $(HIPPOCAMPUS_AGENT) --output $(TRAINING)/hippocampus-agent --name hippocampus-agent
+	$(RUN) $(TRAIN_AGENT) $(HEART_AGENT) --output $(TRAINING)/cardiac-slice-agent --name cardiac-slice-agent
+
+# Slow, four hours on a CPU: agents that are alike but for one option, on a finder of structures that they share; and what the
+# options give, into the page of the agents.
+OPEN = $(TRAINING)/open
+FROM_2D = $(TRAIN_AGENT) $(HEART_AGENT) --deformations $(OPEN)/finder-2d --initialize $(OPEN)/finder-2d/model \
+    --structure-epochs 1 --epochs 13 --output $(OPEN)/hearts
+FROM_3D = $(TRAIN_AGENT) $(HIPPOCAMPUS_AGENT) --seed 1 --deformations $(OPEN)/finder-3d --initialize $(OPEN)/finder-3d/model \
+    --structure-epochs 1 --epochs 13 --output $(OPEN)/hippocampi
+train-agent-options: $(VENV)/installed $(TRAINING)/acdc-validation.txt
+	$(RUN) $(TRAIN_AGENT) $(HEART_AGENT) --epochs 4 --output $(OPEN)/finder-2d
+	$(RUN) $(FROM_2D)-plain
+	$(RUN) $(FROM_2D)-rigid --rigid-translation 2 --rigid-rotation 5
+	$(RUN) $(FROM_2D)-ensemble --members 3
+	$(RUN) $(TRAIN_AGENT) $(HIPPOCAMPUS_AGENT) --seed 1 --epochs 4 --output $(OPEN)/finder-3d
+	$(RUN) $(FROM_3D)-plain
+	$(RUN) $(FROM_3D)-rigid --rigid-translation 1 --rigid-rotation 5
+	$(RUN) $(FROM_3D)-ensemble --members 3
+	$(RUN) Testing/Reproduction/agent.py $(AGENT) --document Documentation/agent.md --parts trainings --trainings \
+	    "plain=$(OPEN)/hearts-plain/model,$(OPEN)/hippocampi-plain/model;rigid motions=$(OPEN)/hearts-rigid/model,$(OPEN)/hippocampi-rigid/model;three networks=$(OPEN)/hearts-ensemble/model,$(OPEN)/hippocampi-ensemble/model"
 
 .venv: $(VENV)/installed
 

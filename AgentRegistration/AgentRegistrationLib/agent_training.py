@@ -278,10 +278,9 @@ class AgentTraining(ModelTraining):
         """Scores of greedy walks between validation cases, see `validate_agent`; or of the structures that are found."""
         request, device = self.request, self.request.options.device
         if self.finding:
-            return {
-                "score": 0.0,
-                "found": validate_finder(objective.eval().network, self.finer, self.data, self.validation, device),
-            }
+            found = validate_finder(objective.eval().network, self.finer, self.data, self.validation, device)
+            # Below every agent's score: a run that ends before there is an agent keeps its best finder.
+            return {"score": found - 1.0, "found": found}
         agent = Agent(objective.eval().network, self.space)
         pairs = validation_pairs(len(self.validation))[: request.validation_pairs]
         chosen = [(self.validation[fixed], self.validation[moving]) for fixed, moving in pairs]

@@ -222,6 +222,37 @@ def test_agents_and_translation_are_measured_on_the_same_pairs(model, tmp_path, 
     assert [row["steps"] for row in table["walking"]] == [5, 5]
 
 
+def test_trainings_are_compared_with_the_first_walk_by_walk(capsys):
+    module, one = script("agent_trainings"), anatomy()
+
+    def rows(*dice):
+        return [{"dice": value, "hd95": 10 * value, "steps": 7, "seconds": 0.5} for value in dice]
+
+    found = {
+        "plain": {"walk": rows(0.5, 0.6, 0.7), "other": rows(0.1, 0.2, 0.3)},
+        "more": {"walk": rows(0.52, 0.64, 0.75), "other": rows(0.1, 0.2, 0.3)},
+    }
+    module.print_trainings(one, found)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("| walk |", "| other |"))]
+    assert [line.split(" | ")[1] for line in lines[1:]] == ["plain", "more", "plain", "more"]
+    assert lines[1] == "| walk | plain | 0.600 | 0.600 | 0.082 | – | – | 6.0 | 7 | 0.50 |"
+    assert lines[2] == "| walk | more | 0.637 | 0.640 | 0.094 | +0.040 | 0.25 | 6.4 | 7 | 0.50 |"
+    assert lines[4] == "| other | more | 0.200 | 0.200 | 0.082 | +0.000 | 1 | 2.0 | 7 | 0.50 |"
+    module.print_trainings(one, {})
+    assert "no training given" in capsys.readouterr().out
+
+
+def test_trainings_of_one_option_share_a_title():
+    found = script("agent_trainings").trainings(
+        "bundled=cardiac-slice-agent, hippocampus-agent;hearts=cardiac-slice-agent"
+    )
+    assert [(title, model.name) for title, model in found] == [
+        ("bundled", "cardiac-slice-agent"),
+        ("bundled", "hippocampus-agent"),
+        ("hearts", "cardiac-slice-agent"),
+    ]
+
+
 def test_a_page_is_rewritten_between_its_marks_only(tmp_path, capsys):
     pages, page = script("pages"), tmp_path / "page.md"
     page.write_text("before\n<!-- a -->\nold\n<!-- end of a -->\nafter\n")

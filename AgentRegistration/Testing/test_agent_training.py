@@ -195,7 +195,7 @@ def test_ground_truth_of_a_finer_grid_makes_an_agent_of_a_coarser_one(train, sli
     assert card["model"]["configuration"]["structures"] == 2
     rows = log_of(tmp_path / "output")
     assert 0 < float(rows[0]["found"]) <= 1
-    assert float(rows[0]["score"]) == 0 < float(rows[1]["score"])
+    assert float(rows[0]["score"]) < 0 < float(rows[1]["score"])
     model = AgentModel.load(tmp_path / "output" / "model", "cpu")
     image = read_image(slices[0] / "case_1.nii.gz")
     registration = model.begin(image, read_image(slices[0] / "case_4.nii.gz"))
@@ -231,6 +231,18 @@ def test_the_finder_is_trained_first_and_left_alone_then(train, tmp_path):
     moved = {name: not torch.equal(first[name], last[name]) for name in first if first[name].is_floating_point()}
     assert not any(changed for name, changed in moved.items() if ".finder." in name)
     assert all(changed for name, changed in moved.items() if ".members." in name and name.endswith("weight"))
+
+
+def test_a_run_that_ends_before_there_is_an_agent_keeps_its_best_finder(train, tmp_path):
+    words = "--structure-epochs 3 --epochs 3 --structure-widths 6,8 --batches 5 --learning-rate 0.03 --warmup 1"
+    assert train(f"{words} --seed 3") == 0
+    output = tmp_path / "output"
+    found = [float(row["found"]) for row in log_of(output)]
+    assert [float(row["score"]) for row in log_of(output)] == pytest.approx([value - 1 for value in found])
+    assert found.index(max(found)) == 2
+    average = torch.load(output / "checkpoint.pt", weights_only=True)["average"]
+    for name, value in read_weights(output / "model", read_card(output / "model"))["network"].items():
+        assert torch.allclose(value.float(), average[f"network.{name}"].float(), atol=1e-3), name
 
 
 def test_the_bundle_holds_the_running_statistics_of_the_network(trained):

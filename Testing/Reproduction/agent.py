@@ -27,6 +27,7 @@ from agent_deformations import (
 )
 from agent_pictures import draw_sheet, panels_of
 from agent_table import classical, further_variants, main_variants, plot_table, print_options, print_table, walked
+from agent_trainings import print_trainings, trained_variants, trainings
 from agent_walks import convergence, plot_convergence, print_convergence
 from pages import processor, show
 
@@ -35,7 +36,7 @@ from AgentRegistrationLib.deformation_model import StatisticalDeformationModel
 from DeformationLib.errors import InputError
 from DeformationLib.files import make_folder, write_json
 
-PARTS = ("modes", "pairs", "convergence", "pictures", "table", "options")
+PARTS = ("modes", "pairs", "convergence", "pictures", "table", "options", "trainings")
 Agents = Sequence[tuple[Anatomy, AgentModel]]
 
 
@@ -46,7 +47,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", default="training/agent", help="folder for figures and tables")
     parser.add_argument("--agents", default="", help="3-D=name or folder;2-D=...: agents instead of the bundled ones")
     parser.add_argument(
-        "--models", default="", help="title=name or folder, with semicolons: further agents for the table of options"
+        "--trainings",
+        default="",
+        help="title=model,model;...: agents that were trained with one option or another, with commas those of one option; "
+        "others are compared with the first",
     )
     parser.add_argument(
         "--wide",
@@ -80,7 +84,7 @@ def reproduce(arguments: argparse.Namespace) -> None:
 
     torch.set_num_threads(1)
     folder = make_folder(arguments.output)
-    parts = [part for part in arguments.parts.split(",") if part]
+    parts = [part for part in arguments.parts.split(",") if part and (part != "trainings" or arguments.trainings)]
     if unknown := set(parts) - set(PARTS):
         raise InputError(f"There is no part '{sorted(unknown)[0]}': choose from {', '.join(PARTS)}.")
     given = named(arguments.agents)
@@ -123,13 +127,22 @@ def _table(arguments: argparse.Namespace, folder: Path, agents: Agents) -> dict:
 def _options(arguments: argparse.Namespace, folder: Path, agents: Agents) -> dict:
     found = {}
     for anatomy, model in agents:
-        pairs = anatomy.pairs(arguments.option_pairs)
-        found[anatomy.name] = walked(anatomy, model, further_variants(), pairs)
-        for title, name in named(arguments.models).items():
-            other = AgentModel.load(name, "cpu")
-            if other.grid.dimension == anatomy.grid.dimension:
-                found[anatomy.name] |= walked(anatomy, other, {title: other.options}, pairs)
+        found[anatomy.name] = walked(anatomy, model, further_variants(), anatomy.pairs(arguments.option_pairs))
     _show(arguments, folder, "options", agents, print_options, found)
+    return found
+
+
+def _trainings(arguments: argparse.Namespace, folder: Path, agents: Agents) -> dict:
+    models = trainings(arguments.trainings)
+    found = {}
+    for anatomy, _ in agents:
+        pairs = pairs_of(anatomy, arguments)
+        found[anatomy.name] = {
+            title: walked(anatomy, model, trained_variants(), pairs)
+            for title, model in models
+            if model.grid.dimension == anatomy.grid.dimension
+        }
+    _show(arguments, folder, "trainings", agents, print_trainings, found)
     return found
 
 
@@ -203,6 +216,7 @@ _EXPERIMENTS = {
     "pictures": _pictures,
     "table": _table,
     "options": _options,
+    "trainings": _trainings,
 }
 
 
