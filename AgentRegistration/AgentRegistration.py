@@ -109,6 +109,8 @@ class AgentRegistrationParameterNode:
     greedy: bool = False
     fuzzy: bool = True
     tightness: Annotated[float, WithinRange(0.1, 10.0)] = 1.5
+    shrinks: Annotated[int, WithinRange(0, 10)] = 0
+    overlap: Annotated[float, WithinRange(0.0, 10000.0)] = 0.0
     seed: Annotated[int, WithinRange(0, 999999)] = 0
     pace: Annotated[int, WithinRange(0, 1000)] = 30
     makeTransform: bool = True

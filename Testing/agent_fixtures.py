@@ -17,7 +17,7 @@ VOLUMES, SLICES = "hippocampus-agent", "cardiac-slice-agent"
 """Names of the random models, those of the bundled ones that they stand for."""
 
 
-def agent_parts(size, modes: int = MODES, seed: int = 0, **walk):
+def agent_parts(size, modes: int = MODES, seed: int = 0, structures: int = 0, **walk):
     """Card, network and deformation model of an agent that chooses at random but always the same way."""
     from AgentRegistrationLib.agent_network import AgentNetwork, AgentNetworkConfiguration
     from AgentRegistrationLib.bspline_field import ControlLattice
@@ -30,10 +30,12 @@ def agent_parts(size, modes: int = MODES, seed: int = 0, **walk):
     amounts = torch.randn(4 * modes, modes, generator=generator) * torch.linspace(2.4, 0.8, modes)
     controls = torch.einsum("nm,m...->n...", amounts, directions)
     deformation = StatisticalDeformationModel.fit(controls, lattice, modes)
-    configuration = AgentNetworkConfiguration(size, 2 * modes, (4, 6), (12,))
+    configuration = AgentNetworkConfiguration(
+        size, 2 * modes, (4, 6), (12,), structures=structures, structure_widths=(4, 6)
+    )
     network = AgentNetwork(configuration, 0.5)
     frame = "patient" if len(size) == 3 else "image"
-    shape = {**vars(configuration), "size": list(size), "widths": [4, 6], "dense": [12]}
+    shape = {**vars(configuration), "size": list(size), "widths": [4, 6], "dense": [12], "structure_widths": [4, 6]}
     card = {
         "purpose": "Tests.",
         "model": {"class": "AgentNetwork", "configuration": shape, "walk": {"steps": 12} | walk},
@@ -52,9 +54,9 @@ def agent_bundle(folder, name: str, size, **further):
 
 
 def write_agents(folder):
-    """Two random agents, of volumes and of slices; returns the folder."""
+    """Two random agents, of volumes and of slices, of which the second finds a structure; returns the folder."""
     agent_bundle(folder, VOLUMES, CUBE)
-    agent_bundle(folder, SLICES, SQUARE)
+    agent_bundle(folder, SLICES, SQUARE, structures=1, overlap=30.0, shrinks=1)
     return folder
 
 

@@ -270,6 +270,23 @@ def test_the_same_seed_gives_the_same_result(logic, pair):
     assert actions(greedy=True, seed=3) == actions(greedy=True, seed=4)
 
 
+def test_the_overlap_of_found_structures_counts_as_much_as_is_asked_for(logic, scene):
+    nodes = add_agent_pair(scene, slice_images())
+
+    def actions(**how):
+        registered = logic.registerVolumes(*nodes[:2], SLICES, warped=False, trajectory=False, greedy=True, **how)
+        return [state.action for state in registered.result.trajectory]
+
+    assert actions() == actions(overlap=30.0, shrinks=1)  # as the card says
+    assert actions(overlap=0.0) != actions()
+
+
+@pytest.mark.parametrize("how, sentence", [({"overlap": -1.0}, "weight of the overlap"), ({"shrinks": -1}, "halved")])
+def test_numbers_below_zero_are_refused(logic, pair, how, sentence):
+    with pytest.raises(InputError, match=f"{sentence}.* must be at least 0, not -1"):
+        logic.registerVolumes(*pair[:2], **how)
+
+
 def test_what_is_not_chosen_is_as_the_model_recommends(logic, pair):
     nodes = logic.registerVolumes(*pair[:2], warped=False)
     assert len(nodes.result.trajectory) == 13  # 12 steps, says the card

@@ -191,6 +191,23 @@ def test_the_models_recommendation_is_shown_and_own_choices_count(agent_panel, p
     assert ui.stepsSpinBox.value == 12
 
 
+def test_only_an_agent_that_finds_structures_lets_their_overlap_count(agent_panel, scene):
+    choose_pair(agent_panel, scene, slice_images(), SLICES)
+    ui = agent_panel.ui
+    assert (ui.overlapSpinBox.value, ui.shrinksSpinBox.value) == (30, 1)
+    assert not ui.overlapSpinBox.enabled
+    ui.recommendedCheckBox.click()
+    assert ui.overlapSpinBox.enabled
+    ui.overlapSpinBox.value = 0
+    ui.shrinksSpinBox.value = 3
+    ui.walkStartButton.click()
+    wait(agent_panel)
+    assert (walk_of(agent_panel).options.overlap, walk_of(agent_panel).options.shrinks) == (0, 3)
+    ui.modelComboBox.setCurrentIndex(ui.modelComboBox.findText(VOLUMES))
+    assert not ui.overlapSpinBox.enabled
+    assert ui.shrinksSpinBox.enabled
+
+
 # While the agent walks
 
 

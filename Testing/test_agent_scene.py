@@ -80,9 +80,9 @@ def test_a_picture_shows_the_best_actions_where_the_walk_stands(walking):
 
 
 def test_what_a_card_recommends_is_known_without_a_model():
-    assert recommended_choices({"model": {}}) == WalkChoices(200, 1, 0, False, 1.5)
-    card = {"model": {"walk": {"steps": 80, "greedy": True, "tightness": 0, "starts": 4}}}
-    assert recommended_choices(card) == WalkChoices(80, 4, 0, True, 0.0)
+    assert recommended_choices({"model": {}}) == WalkChoices(200, 1, 0, False, 1.5, 0, 0.0)
+    card = {"model": {"walk": {"steps": 80, "greedy": True, "tightness": 0, "starts": 4, "shrinks": 2, "overlap": 50}}}
+    assert recommended_choices(card) == WalkChoices(80, 4, 0, True, 0.0, 2, 50.0)
 
 
 def test_the_usual_choices_are_the_backends():
@@ -91,7 +91,9 @@ def test_the_usual_choices_are_the_backends():
     options, choices = WalkOptions(), recommended_choices({"model": {}})
     assert (choices.steps, choices.starts, choices.seed) == (options.steps, options.starts, options.seed)
     assert (choices.greedy, choices.tightness) == (options.rule.greedy, options.rule.tightness)
+    assert (choices.shrinks, choices.overlap) == (options.shrinks, options.overlap)
     assert WalkChoices().options(options) == options
+    assert WalkChoices(overlap=0.0).options(WalkOptions(overlap=50.0)) == options
     assert WalkChoices(steps=3, greedy=True).options(options).rule.greedy
 
 

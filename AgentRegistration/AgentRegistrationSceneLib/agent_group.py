@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from DeformationLib.errors import InputError
 
-from .walk_choices import WalkChoices, recommended_choices
+from .walk_choices import WalkChoices, finds_structures, recommended_choices
 
-_OWN = ("stepsSpinBox", "startsSpinBox", "greedyCheckBox", "fuzzyCheckBox")
+_OWN = ("stepsSpinBox", "startsSpinBox", "greedyCheckBox", "fuzzyCheckBox", "shrinksSpinBox")
 
 
 class AgentGroup:
@@ -31,7 +31,15 @@ class AgentGroup:
         if parameters.recommended:
             return WalkChoices(seed=parameters.seed)
         tightness = parameters.tightness if parameters.fuzzy else 0.0
-        return WalkChoices(parameters.steps, parameters.starts, parameters.seed, parameters.greedy, tightness)
+        return WalkChoices(
+            parameters.steps,
+            parameters.starts,
+            parameters.seed,
+            parameters.greedy,
+            tightness,
+            parameters.shrinks,
+            parameters.overlap,
+        )
 
     def parametersChanged(self):
         """Show what follows from the parameters."""
@@ -40,21 +48,24 @@ class AgentGroup:
         for name in _OWN:
             getattr(ui, name).enabled = own
         ui.tightnessSpinBox.enabled = own and parameters.fuzzy
-        if not own:
-            self._showRecommended()
-
-    def _showRecommended(self):
-        parameters = self._parameters
         try:
-            choices = recommended_choices(self._logic.modelCard(parameters.model))
+            card = self._logic.modelCard(parameters.model)
         except InputError:
             return  # the list of models says what is wrong
+        ui.overlapSpinBox.enabled = own and finds_structures(card)
+        if not own:
+            self._showRecommended(recommended_choices(card))
+
+    def _showRecommended(self, choices: WalkChoices):
+        parameters = self._parameters
         shown = {
             "steps": choices.steps,
             "starts": choices.starts,
             "greedy": choices.greedy,
             "fuzzy": choices.tightness > 0,
             "tightness": choices.tightness or parameters.tightness,
+            "shrinks": choices.shrinks,
+            "overlap": choices.overlap,
         }
         for name, value in shown.items():
             if getattr(parameters, name) != value:

@@ -58,6 +58,8 @@ class AgentRegistrationLogic(ModelLogic):
         seed: int | None = None,
         greedy: bool | None = None,
         tightness: float | None = None,
+        shrinks: int | None = None,
+        overlap: float | None = None,
         device: str = "auto",
         progress=None,
     ) -> AgentNodes:
@@ -83,6 +85,8 @@ class AgentRegistrationLogic(ModelLogic):
             seed: of the random choice among the best actions; the same seed gives the same result.
             greedy: always the best action: nothing is random.
             tightness: of fuzzy action control, standard deviations; 0 for none.
+            shrinks: how often an agent that goes to and fro goes on with half its step, before it stops.
+            overlap: weight of the overlap of found structures beside the network's opinion; 0 for the network alone.
             device: "auto", "cpu", "cuda", ...
             progress: `DeformationLib.progress.Progress`, to report and to cancel.
 
@@ -109,7 +113,7 @@ class AgentRegistrationLogic(ModelLogic):
             into,
         )
         progress = progress or Progress()
-        choices = WalkChoices(steps, starts, seed, greedy, tightness)
+        choices = WalkChoices(steps, starts, seed, greedy, tightness, shrinks, overlap)
         walking.begin(lambda: self.model(model, device), alignment, choices, progress.part(0.0, 0.2))
         walking.run(progress=progress.part(0.2, 0.7))
         walking.end(progress.part(0.7, 1.0))
@@ -131,6 +135,8 @@ class AgentRegistrationLogic(ModelLogic):
         seed: int | None = None,
         greedy: bool | None = None,
         tightness: float | None = None,
+        shrinks: int | None = None,
+        overlap: float | None = None,
         device: str = "auto",
         progress=None,
     ) -> WalkRegistration:
@@ -139,7 +145,7 @@ class AgentRegistrationLogic(ModelLogic):
         Args:
             outputs: of `finish`: "transform", "warped", "segmentation", "inverse", "jacobian", "trajectory".
             fixedNode, movingNode, model, movingSegmentationNode, fixedMaskNode, movingMaskNode, alignment, steps, starts,
-                seed, greedy, tightness, device, progress: as in `registerVolumes`.
+                seed, greedy, tightness, shrinks, overlap, device, progress: as in `registerVolumes`.
 
         Returns:
             `WalkRegistration`: its `walk` has step, take, step_back, set_theta, q_values, best_actions, similarity,
@@ -153,7 +159,7 @@ class AgentRegistrationLogic(ModelLogic):
         walking = WalkRegistration(
             fixedNode, movingNode, movingSegmentationNode, fixedMaskNode, movingMaskNode, set(outputs)
         )
-        choices = WalkChoices(steps, starts, seed, greedy, tightness)
+        choices = WalkChoices(steps, starts, seed, greedy, tightness, shrinks, overlap)
         walking.begin(lambda: self.model(model, device), alignment, choices, progress or Progress())
         return walking
 

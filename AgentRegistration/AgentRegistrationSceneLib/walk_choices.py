@@ -27,6 +27,8 @@ class WalkChoices:
         seed: of every random draw.
         greedy: always the best action: nothing is random.
         tightness: of fuzzy action control, standard deviations; 0 for none.
+        shrinks: how often an agent that goes to and fro goes on with half its step, before it stops.
+        overlap: weight of the overlap of found structures beside the network's opinion; 0 for the network alone.
     """
 
     steps: int | None = None
@@ -34,6 +36,8 @@ class WalkChoices:
     seed: int | None = None
     greedy: bool | None = None
     tightness: float | None = None
+    shrinks: int | None = None
+    overlap: float | None = None
 
     def check(self) -> None:
         """Raise InputError for numbers that make no sense."""
@@ -42,6 +46,8 @@ class WalkChoices:
             (_("number of starts"), self.starts, 1),
             (_("seed"), self.seed, 0),
             (_("tightness of the fuzzy control"), self.tightness, 0),
+            (_("number of halved steps"), self.shrinks, 0),
+            (_("weight of the overlap"), self.overlap, 0),
         ):
             if value is not None and not value >= least:
                 raise InputError(
@@ -64,4 +70,11 @@ def recommended_choices(card: Mapping) -> WalkChoices:
         int(walk.get("seed", 0)),
         bool(walk.get("greedy", False)),
         float(walk.get("tightness", USUAL_TIGHTNESS)),
+        int(walk.get("shrinks", 0)),
+        float(walk.get("overlap", 0.0)),
     )
+
+
+def finds_structures(card: Mapping) -> bool:
+    """Whether a model finds structures, whose overlap can count."""
+    return bool(card["model"].get("configuration", {}).get("structures", 0))
