@@ -149,8 +149,7 @@ train-motion: $(VENV)/installed
 # Slow, an hour and a half on a CPU: the agents. The bundled cardiac-slice-agent was trained so (but for what its finder was shown:
 # both images of the pairs). The Q network of hippocampus-agent has more behind it: 27 epochs in three runs with a finder on the
 # agent's own grid, then the one on its card; one run of as many epochs was not tried. What the cards recommend of the walk was
-# chosen with the table of options (reproduction-agent) and written into them by hand. DATA is the hippocampus set, HEARTS a
-# folder with a folder per patient.
+# chosen with the table of options (reproduction-agent). DATA is the hippocampus set, HEARTS a folder with a folder per patient.
 TRAIN_AGENT = AgentRegistration/AgentRegistrationTrain/AgentRegistrationTrain.py --widths 16,32,32 --joint --structure-epochs 4 \
     --batches 100 --epochs 16 --decay-batches 160 --warmup 50
 HIPPOCAMPUS_AGENT = --images $(DATA)/images --labels $(DATA)/labels --grid 24,32,24 --spacing 2 --fine 2 --stride 1 \
@@ -160,7 +159,8 @@ HEART_AGENT = --images $(HEARTS) --split-file $(TRAINING)/acdc-validation.txt --
 $(TRAINING)/acdc-validation.txt:
 	mkdir -p $(TRAINING) && ls -d $(HEARTS)/patient*[05] | xargs -n 1 basename > $@
 train-agent: $(VENV)/installed $(TRAINING)/acdc-validation.txt
-	$(RUN) $(TRAIN_AGENT) $(HIPPOCAMPUS_AGENT) --output $(TRAINING)/hippocampus-agent --name hippocampus-agent
+	$(RUN) $(TRAIN_AGENT) $(HIPPOCAMPUS_AGENT) --walk-overlap 300 --output $(TRAINING)/hippocampus-agent \
+	    --name hippocampus-agent
 	$(RUN) $(TRAIN_AGENT) $(HEART_AGENT) --output $(TRAINING)/cardiac-slice-agent --name cardiac-slice-agent
 
 # Slow, four hours on a CPU: agents that are alike but for one option, on a finder of structures that they share; and what the

@@ -143,7 +143,7 @@ class AgentRegistrationParameterNode:
     trainEpochs: Annotated[int, WithinRange(1, 10000)] = 100
     trainDevice: Device = Device.AUTO
     trainMixedPrecision: bool = True
-    trainOptions: str
+    trainOptions: str = "--joint --structure-epochs 4"
 
 
 class AgentRegistrationWidget(PanelWidget):

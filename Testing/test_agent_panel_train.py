@@ -99,6 +99,13 @@ def test_further_options_come_last(folders, tmp_path):
     assert made.summary(None).size == (24, 24)
 
 
+def test_the_panel_proposes_what_makes_agents_good(agent_panel, folders, tmp_path):
+    proposed = agent_panel.ui.trainOptionsLineEdit.text
+    options = parsed(choices(*folders, tmp_path, trainOptions=proposed).options(False))
+    assert options.joint
+    assert options.structure_epochs == 4
+
+
 @pytest.mark.parametrize("option", sorted(OWN_OPTIONS))
 def test_options_with_a_field_are_refused_as_further_options(folders, tmp_path, option):
     with pytest.raises(InputError, match=option):

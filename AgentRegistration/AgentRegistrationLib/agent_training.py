@@ -67,6 +67,8 @@ class AgentRequest(ModelRequest):
         structures_finely: find structures on the grid on which ground truth is registered.
         batches: of ``options.group_size`` pairs in an epoch.
         decay, decay_batches: factor of the learning rate after so many batches.
+        walk_drawn, walk_shrinks, walk_overlap: the walk that the model's card recommends: one of the best actions at random
+            instead of the best, and `WalkOptions.shrinks` and `WalkOptions.overlap`.
         validation_pairs, validation_steps: how many pairs of validation cases are registered, and in how many steps.
     """
 
@@ -99,6 +101,9 @@ class AgentRequest(ModelRequest):
     batches: int = 200
     decay: float = 0.8
     decay_batches: int = 10_000
+    walk_drawn: bool = False
+    walk_shrinks: int = 2
+    walk_overlap: float = 100.0
     validation_pairs: int = 18
     validation_steps: int = 100
 
@@ -106,6 +111,12 @@ class AgentRequest(ModelRequest):
     def actions(self) -> dict[str, float]:
         """What `agent_model.agent_space` makes actions of."""
         return {"step": self.step, "translation": self.rigid_translation, "rotation": self.rigid_rotation}
+
+    @property
+    def walk(self) -> dict[str, bool | int | float]:
+        """What the model's card recommends: changes of `WalkOptions`."""
+        overlap = {"overlap": self.walk_overlap} if self.structure_epochs else {}
+        return {"greedy": not self.walk_drawn, "shrinks": self.walk_shrinks, **overlap}
 
 
 class AgentTraining(ModelTraining):
@@ -295,7 +306,12 @@ class AgentTraining(ModelTraining):
 
     def _model_entry(self) -> dict[str, Any]:
         configuration = plain(asdict(self.objective.network.configuration))
-        return {"class": "AgentNetwork", "configuration": configuration, "actions": self.request.actions}
+        return {
+            "class": "AgentNetwork",
+            "configuration": configuration,
+            "actions": self.request.actions,
+            "walk": self.request.walk,
+        }
 
     def _card(self, state: TrainingState) -> dict:
         card = super()._card(state)

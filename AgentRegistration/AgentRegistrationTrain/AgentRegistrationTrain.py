@@ -105,6 +105,13 @@ def build_parser() -> argparse.ArgumentParser:
     schedule.add_argument("--validation-pairs", type=int, default=18, help="registered after each epoch, at most")
     schedule.add_argument("--validation-steps", type=int, default=100, help="of each of those registrations, at most")
 
+    walk = parser.add_argument_group("Recommended walk", "What the model's card recommends to its users.")
+    walk.add_argument("--walk-drawn", action="store_true", help="one of the three best actions at random, not the best")
+    walk.add_argument("--walk-shrinks", type=int, default=2, help="times that a walk to and fro halves its step")
+    walk.add_argument(
+        "--walk-overlap", type=float, default=100.0, help="weight of the overlap of structures, where they are found"
+    )
+
     add_augmentation_options(parser, DEFAULTS)
     add_training_options(parser, DEFAULTS)
     add_card_options(parser)

@@ -160,6 +160,7 @@ def test_a_folder_becomes_an_agent_that_registers(trained, slices, tmp_path):
     assert card["model"]["class"] == "AgentNetwork"
     assert card["model"]["configuration"]["actions"] == 6
     assert card["grid"] == {"size": [24, 24], "axes": "ji", "spacing_mm": [2.0, 2.0], "frame": "patient"}
+    assert card["model"]["walk"] == {"greedy": True, "shrinks": 2}  # there are no structures whose overlap could count
     assert card["training"]["deformations"]["modes"] == 3
     assert card["training"]["validation_cases"] == ["case_1", "case_4"]
     assert card["accuracy"]["pairs"] == 2
@@ -207,10 +208,11 @@ def test_structures_found_finely_are_seen_by_an_agent_on_its_coarser_grid(train,
     words = (
         "--grid 12,12 --spacing 4 --fine 2 --stride 1 --structure-epochs 1 --structure-widths 4,6 --structures-finely"
     )
-    assert train(f"{words} --epochs 2 --seed 3") == 0
+    assert train(f"{words} --epochs 2 --seed 3 --walk-drawn --walk-shrinks 1 --walk-overlap 7") == 0
     assert 0 < float(log_of(tmp_path / "output")[0]["found"]) <= 1
     model = AgentModel.load(tmp_path / "output" / "model", "cpu")
     assert model.network.configuration.structure_fine == 2
+    assert model.options == walk_options(greedy=False, shrinks=1, overlap=7.0)
     fixed, moving = (read_image(slices[0] / f"case_{number}.nii.gz") for number in (1, 4))
     registration = model.begin(fixed, moving, options=walk_options(overlap=100.0, greedy=True, steps=5))
     assert registration.pair.seen.shape == (1, 3, 12, 12)
@@ -280,6 +282,7 @@ def test_resuming_with_other_settings_is_refused(train, trained, command, slices
         ("--structures-finely", "give it some --structure-epochs"),
         ("--step 0", "--step and --decay must be positive"),
         ("--decay 2", "--decay is a share"),
+        ("--walk-overlap -1", "--walk-overlap must be at least 0"),
         ("--epochs 0", "--epochs must be at least 1"),
         ("--widths 4,x", "--widths takes whole numbers"),
         ("--grid 4,4 --widths 4,4,4,4", "too small"),
