@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import torch
 
 from AgentRegistrationLib.agent_model import AgentModel
+from AgentRegistrationLib.agent_network import AgentNetwork, AgentNetworkConfiguration
 from AgentRegistrationLib.agent_walk import walk_options
 from AgentRegistrationLib.bspline_field import ControlLattice
 from AgentRegistrationLib.deformation_model import StatisticalDeformationModel
@@ -220,6 +222,27 @@ def test_agents_and_translation_are_measured_on_the_same_pairs(model, tmp_path, 
     for row, other in zip(table["standing"], start, strict=True):
         assert row["dice"] == pytest.approx(other["dice"], abs=0.02)
     assert [row["steps"] for row in table["walking"]] == [5, 5]
+
+
+def test_demons_see_what_the_agent_finds_and_are_measured_on_the_same_pairs():
+    module, one = script("agent_told"), anatomy()
+    _, _, card, deformation = parts_of((24, 24))
+    torch.manual_seed(0)
+    configuration = AgentNetworkConfiguration(
+        (24, 24), 2 * deformation.count, (4, 6), (12,), structures=2, structure_widths=(4, 6)
+    )
+    finding = AgentModel(AgentNetwork(configuration), GRID, card, deformation)
+    pairs = one.pairs(2)
+    seen = one.seen(pairs[0], translation(0.0, 0.0))
+    fixed, moving = map(sitk.GetArrayFromImage, module.found_images(finding.network, seen))
+    with torch.no_grad():
+        first, second = torch.sigmoid(finding.network.finder(seen.fixed.image))[0]
+    np.testing.assert_allclose(fixed, first / 2 + second, atol=1e-6)
+    assert moving.shape == (24, 24)
+    assert not np.allclose(fixed, moving)
+    table = module.told(one, finding, pairs)
+    assert list(table) == [module.BUNDLED, module.DEMONS]
+    assert [row["pair"] for row in table[module.DEMONS]] == [row["pair"] for row in table[module.BUNDLED]]
 
 
 def test_trainings_are_compared_with_the_first_walk_by_walk(capsys):

@@ -27,6 +27,7 @@ from agent_deformations import (
 )
 from agent_pictures import draw_sheet, panels_of
 from agent_table import classical, further_variants, main_variants, plot_table, print_options, print_table, walked
+from agent_told import print_told, told
 from agent_trainings import print_trainings, trained_variants, trainings
 from agent_walks import convergence, plot_convergence, print_convergence
 from pages import processor, show
@@ -36,7 +37,7 @@ from AgentRegistrationLib.deformation_model import StatisticalDeformationModel
 from DeformationLib.errors import InputError
 from DeformationLib.files import make_folder, write_json
 
-PARTS = ("modes", "pairs", "convergence", "pictures", "table", "options", "trainings")
+PARTS = ("modes", "pairs", "convergence", "pictures", "table", "told", "options", "trainings")
 Agents = Sequence[tuple[Anatomy, AgentModel]]
 
 
@@ -121,6 +122,12 @@ def _table(arguments: argparse.Namespace, folder: Path, agents: Agents) -> dict:
         found[anatomy.name] |= walked(anatomy, model, main_variants(model), pairs)
     _show(arguments, folder, "table", agents, print_table, found)
     plot_table(found, _titles(agents), folder / "dice.png")
+    return found
+
+
+def _told(arguments: argparse.Namespace, folder: Path, agents: Agents) -> dict:
+    found = {anatomy.name: told(anatomy, model, pairs_of(anatomy, arguments)) for anatomy, model in agents}
+    _show(arguments, folder, "told", agents, print_told, found)
     return found
 
 
@@ -215,6 +222,7 @@ _EXPERIMENTS = {
     "convergence": _convergence,
     "pictures": _pictures,
     "table": _table,
+    "told": _told,
     "options": _options,
     "trainings": _trainings,
 }

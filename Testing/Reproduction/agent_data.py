@@ -83,6 +83,7 @@ class Anatomy:
         structures: name of each label.
         subjects: that validate.
         training: reads those that train, on the grid.
+        networks: of LatentRegistration that register such subjects.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Anatomy:
     structures: dict[int, str]
     subjects: list[Subject]
     training: Callable[[], CaseSet]
+    networks: tuple[str, ...] = ()
 
     def pairs(self, most: int = 0) -> list[Pair]:
         """Fixed and moving subjects, each fixed twice: all of them, or so many."""
@@ -137,7 +139,10 @@ def hippocampi(folder: str | Path) -> Anatomy:
         return chosen_cases(load_volumes(images, labels, HIPPOCAMPUS_GRID), training)
 
     structures = {1: "head", 2: "body"}
-    return Anatomy("3-D", "3-D, hippocampus", "hippocampus-agent", HIPPOCAMPUS_GRID, structures, subjects, read)
+    networks = ("hippocampus", "hippocampus-skips")
+    return Anatomy(
+        "3-D", "3-D, hippocampus", "hippocampus-agent", HIPPOCAMPUS_GRID, structures, subjects, read, networks
+    )
 
 
 def heart_slices(folder: str | Path) -> Anatomy:

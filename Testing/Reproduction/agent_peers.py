@@ -112,7 +112,11 @@ def bspline(spacing: float) -> Peer:
 def demons(seen: Seen) -> np.ndarray:
     """Diffeomorphic demons after matching the histograms, coarse to fine."""
     fixed, moving = (sitk.GetImageFromArray(part.image[0, 0].numpy()) for part in (seen.fixed, seen.moving))
-    moving = sitk.HistogramMatching(moving, fixed, 128, 8, False)
+    return along_axes(demons_between(fixed, sitk.HistogramMatching(moving, fixed, 128, 8, False)))
+
+
+def demons_between(fixed: sitk.Image, moving: sitk.Image) -> sitk.Image:
+    """Diffeomorphic demons, coarse to fine; the displacement field."""
     field = None
     for shrink, iterations in zip(DEMONS["shrink"], DEMONS["iterations"], strict=True):
         method = sitk.DiffeomorphicDemonsRegistrationFilter()
@@ -124,7 +128,7 @@ def demons(seen: Seen) -> np.ndarray:
             field = method.Execute(*images)
         else:
             field = method.Execute(*images, sitk.Resample(field, images[0], sitk.Transform(), sitk.sitkLinear))
-    return along_axes(field)
+    return field
 
 
 def along_axes(field: sitk.Image) -> np.ndarray:
