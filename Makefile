@@ -173,11 +173,11 @@ FROM_3D = $(TRAIN_AGENT) $(HIPPOCAMPUS_AGENT) --seed 1 --deformations $(OPEN)/fi
 train-agent-options: $(VENV)/installed $(TRAINING)/acdc-validation.txt
 	$(RUN) $(TRAIN_AGENT) $(HEART_AGENT) --epochs 4 --output $(OPEN)/finder-2d
 	$(RUN) $(FROM_2D)-plain
-	$(RUN) $(FROM_2D)-rigid --rigid-translation 2 --rigid-rotation 5
+	$(RUN) $(FROM_2D)-rigid --rigid-translation 0.5 --rigid-rotation 2
 	$(RUN) $(FROM_2D)-ensemble --members 3
 	$(RUN) $(TRAIN_AGENT) $(HIPPOCAMPUS_AGENT) --seed 1 --epochs 4 --output $(OPEN)/finder-3d
 	$(RUN) $(FROM_3D)-plain
-	$(RUN) $(FROM_3D)-rigid --rigid-translation 1 --rigid-rotation 5
+	$(RUN) $(FROM_3D)-rigid --rigid-translation 0.5 --rigid-rotation 2
 	$(RUN) $(FROM_3D)-ensemble --members 3
 	$(RUN) Testing/Reproduction/agent.py $(AGENT) --document Documentation/agent.md --parts trainings --trainings \
 	    "plain=$(OPEN)/hearts-plain/model,$(OPEN)/hippocampi-plain/model;rigid motions=$(OPEN)/hearts-rigid/model,$(OPEN)/hippocampi-rigid/model;three networks=$(OPEN)/hearts-ensemble/model,$(OPEN)/hippocampi-ensemble/model"

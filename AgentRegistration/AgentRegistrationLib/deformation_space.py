@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -133,7 +134,9 @@ def rigid_fields(size: tuple[int, ...], translation: float, rotation: float) -> 
         rotation: in degrees; 0 leaves rotations out.
 
     Returns:
-        Displacements ``(n, D, *size)`` in voxels of one voxel and of one degree, linear in the angle, and ``n`` deviations.
+        Displacements ``(n, D, *size)`` in voxels and ``n`` deviations. As with modes, one unit of each moves the anatomy by
+        one voxel (root mean square over the inner half of the grid), so that distances between parameters weigh rotations
+        as they weigh the rest; rotations are linear in the angle.
     """
     dimension = len(size)
     fields, spreads = [], []
@@ -147,6 +150,13 @@ def rigid_fields(size: tuple[int, ...], translation: float, rotation: float) -> 
         for second in range(first + 1, dimension):
             field = torch.zeros_like(offset)
             field[:, first], field[:, second] = -offset[:, second], offset[:, first]
-            fields.append(torch.deg2rad(torch.tensor(1.0)) * field)
-            spreads.append(rotation)
+            length = _inner_length(field)
+            fields.append(field / length)
+            spreads.append(math.radians(rotation) * length)
     return torch.cat(fields) if fields else torch.zeros(0, dimension, *size), spreads
+
+
+def _inner_length(field: Tensor) -> float:
+    """Root mean square of the vectors ``(1, D, *size)`` in the inner half of a grid."""
+    inner = tuple(slice(length // 4, length - length // 4) for length in field.shape[2:])
+    return float(field[(slice(None), slice(None), *inner)].square().sum(dim=1).mean().sqrt())

@@ -1,5 +1,6 @@
 """The dual-stream network: shapes, independence of the streams, ensembles; and the space of deformations."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -99,8 +100,10 @@ def test_the_space_of_a_linear_model_with_rigid_motions():
 
     space = DeformationSpace.of_model(field, torch.tensor([0.1, 0.2]), torch.tensor([1.0, 2.0]), 3.0, 5.0)
     assert (space.modes, len(space)) == (2, 5)
-    assert space.deviations.tolist() == [1.0, 2.0, 3.0, 3.0, 5.0]
-    assert space.steps.tolist() == pytest.approx([0.1, 0.2, 0.75, 0.75, 1.25])
+    # Voxels 2 to 5 of either axis are 0.5 or 1.5 from the centre: the mean of their squared distances is 2.5.
+    turned = np.deg2rad(5.0) * np.sqrt(2.5)
+    assert space.deviations.tolist() == pytest.approx([1.0, 2.0, 3.0, 3.0, turned])
+    assert space.steps.tolist() == pytest.approx([0.1, 0.2, 0.75, 0.75, turned / 4])
     theta = torch.tensor([[0.5, -1.0, 2.0, -1.0, 0.0]])
     expected = field(theta[:, :2]) + torch.tensor([2.0, -1.0]).view(1, 2, 1, 1)
     assert torch.allclose(space.displacement(theta), expected, atol=1e-5)
@@ -114,10 +117,12 @@ def test_rigid_fields_keep_volume_and_the_centre(size, count):
     centre = tuple(length // 2 for length in size)
     for field in rotations:
         assert field[(slice(None), *centre)].abs().max() < 1e-6
-        assert jacobian_determinant(field[None]).sub(1).abs().max() < 1e-3
-    # A degree at a distance of four voxels.
+        assert jacobian_determinant(0.02 * field[None]).sub(1).abs().max() < 1e-3
+        inner = tuple(slice(length // 4, length - length // 4) for length in size)
+        assert float(field[(slice(None), *inner)].square().sum(dim=0).mean()) == pytest.approx(1, rel=1e-5)
+    # Four degrees at a distance of four voxels.
     edge = rotations[0][:, 0, size[1] // 2] if len(size) == 2 else rotations[0][:, 0, size[1] // 2, size[2] // 2]
-    assert float(edge.norm()) == pytest.approx(4 * torch.pi / 180, rel=1e-4)
+    assert spreads[len(size)] * float(edge.norm()) == pytest.approx(4 * np.deg2rad(4.0), rel=1e-4)
 
 
 def test_no_rigid_motions_where_none_are_wanted():
