@@ -67,3 +67,11 @@ def comparison(ours: Sequence[Mapping], theirs: Sequence[Mapping], name: str = "
         "median": float(np.median(difference)),
         "p": p,
     }
+
+
+def against(rows: Sequence[Mapping], first: Sequence[Mapping]) -> str:
+    """How rows compare with the first ones, as two cells of a table: median difference of the Dice, and p."""
+    if rows is first:
+        return "– | –"
+    found = comparison(rows, first)
+    return f"{found['median']:+.3f} | {found['p']:.2g}"

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from agent_data import Anatomy, Pair, name_of
 from agent_peers import peers, registered_once
-from agent_scores import comparison, measure, summary, values
+from agent_scores import against, comparison, measure, summary, values
 
 from AgentRegistrationLib.agent_model import AgentModel
 from AgentRegistrationLib.agent_walk import WalkOptions, walk_options
@@ -174,11 +174,10 @@ def print_options(anatomy: Anatomy, table: Mapping[str, list[dict]]) -> None:
     print("| agent | Dice mean | median | SD | against the first row | p | HD95 median (mm) | steps | seconds |")
     print("|:--|" + "--:|" * 8)
     for title, rows in table.items():
-        found = comparison(rows, first)
-        difference = f"{found['median']:+.3f} | {found['p']:.2g}" if rows is not first else "– | –"
         print(
-            f"| {title} | {summary(values(rows, 'dice'), 3)} | {difference} | {np.nanmedian(values(rows, 'hd95')):.1f} | "
-            f"{values(rows, 'steps').mean():.0f} | {values(rows, 'seconds').mean():.2f} |"
+            f"| {title} | {summary(values(rows, 'dice'), 3)} | {against(rows, first)} | "
+            f"{np.nanmedian(values(rows, 'hd95')):.1f} | {values(rows, 'steps').mean():.0f} | "
+            f"{values(rows, 'seconds').mean():.2f} |"
         )
 
 

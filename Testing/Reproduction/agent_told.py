@@ -14,7 +14,7 @@ import SimpleITK as sitk
 import torch
 from agent_data import Anatomy, Pair, Seen, name_of
 from agent_peers import along_axes, demons_between
-from agent_scores import comparison, measure, summary, values
+from agent_scores import against, measure, summary, values
 from agent_table import BUNDLED, walked
 
 from AgentRegistrationLib.agent_model import AgentModel
@@ -71,10 +71,8 @@ def print_told(anatomy: Anatomy, table: Mapping[str, Sequence[dict]]) -> None:
     )
     print("|:--|" + "--:|" * 9)
     for title, rows in table.items():
-        found = comparison(rows, ours)
-        difference = f"{found['median']:+.3f} | {found['p']:.2g}" if rows is not ours else "– | –"
         print(
-            f"| {title} | {summary(values(rows, 'dice'), 3)} | {difference} | {np.nanmean(values(rows, 'hausdorff')):.1f} | "
-            f"{np.nanmedian(values(rows, 'hd95')):.1f} | {values(rows, 'folding').mean():.3f} | "
-            f"{values(rows, 'seconds').mean():.2f} |"
+            f"| {title} | {summary(values(rows, 'dice'), 3)} | {against(rows, ours)} | "
+            f"{np.nanmean(values(rows, 'hausdorff')):.1f} | {np.nanmedian(values(rows, 'hd95')):.1f} | "
+            f"{values(rows, 'folding').mean():.3f} | {values(rows, 'seconds').mean():.2f} |"
         )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from agent_data import Anatomy, named
-from agent_scores import comparison, summary, values
+from agent_scores import against, summary, values
 from agent_table import as_in_the_thesis, guided
 
 from AgentRegistrationLib.agent_model import AgentModel
@@ -44,10 +44,8 @@ def print_trainings(anatomy: Anatomy, found: Mapping[str, Mapping[str, Sequence[
     for walk, theirs in first.items():
         for title, table in found.items():
             rows = table[walk]
-            compared = comparison(rows, theirs)
-            difference = f"{compared['median']:+.3f} | {compared['p']:.2g}" if rows is not theirs else "– | –"
             print(
-                f"| {walk} | {title} | {summary(values(rows, 'dice'), 3)} | {difference} | "
+                f"| {walk} | {title} | {summary(values(rows, 'dice'), 3)} | {against(rows, theirs)} | "
                 f"{np.nanmedian(values(rows, 'hd95')):.1f} | {values(rows, 'steps').mean():.0f} | "
                 f"{values(rows, 'seconds').mean():.2f} |"
             )
