@@ -9,6 +9,7 @@ TRAINING := training
 TRAIN := LatentRegistration/LatentRegistrationTrain/LatentRegistrationTrain.py
 HIPPOCAMPUS = --images $(DATA)/images --labels $(DATA)/labels --grid 48,64,48 --spacing 1 --mixed-precision --overlap-weight 2
 
+.DELETE_ON_ERROR:
 .PHONY: demo test format benchmarks benchmark-motion reproduction reproduction-krebs reproduction-motion reproduction-risk \
     reproduction-risk-acdc benchmark-risk reproduction-agent benchmark-agent screenshots train train-cardiac train-motion \
     train-agent train-agent-options clean

@@ -243,6 +243,8 @@ def test_demons_see_what_the_agent_finds_and_are_measured_on_the_same_pairs():
     table = module.told(one, finding, pairs)
     assert list(table) == [module.BUNDLED, module.DEMONS]
     assert [row["pair"] for row in table[module.DEMONS]] == [row["pair"] for row in table[module.BUNDLED]]
+    blind = AgentModel(*parts_of((24, 24)))
+    assert list(module.told(one, blind, pairs[:1])) == [module.BUNDLED]
 
 
 def test_trainings_are_compared_with_the_first_walk_by_walk(capsys):

@@ -27,7 +27,8 @@ DEMONS, NETWORK = "demons between the found structures", "`{}`"
 def told(anatomy: Anatomy, model: AgentModel, pairs: Sequence[Pair]) -> dict[str, list[dict]]:
     """Rows of measures by method, one per pair; seconds are the processor's, finding structures and loading left out."""
     table = walked(anatomy, model, {BUNDLED: model.options}, pairs)
-    table[DEMONS] = [_by_demons(anatomy, model, pair) for pair in pairs]
+    if model.network.finder is not None:
+        table[DEMONS] = [_by_demons(anatomy, model, pair) for pair in pairs]
     for name in anatomy.networks:
         network = RegistrationModel.load(name, "cpu")
         table[NETWORK.format(name)] = [_by_network(anatomy, network, pair) for pair in pairs]
