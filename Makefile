@@ -20,7 +20,8 @@ demo: $(VENV)/installed
 test: $(VENV)/installed
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(RUN) -m pytest
+	$(RUN) -m pytest LatentRegistration/Testing MotionModel/Testing RiskPrediction/Testing AgentRegistration/Testing
+	$(RUN) -m pytest Testing  # in a process of its own: one that has run thousands of tests becomes slow
 
 format: $(VENV)/installed
 	$(VENV)/bin/ruff check --fix .
