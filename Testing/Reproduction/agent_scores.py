@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from agent_data import Anatomy, Pair
@@ -69,9 +69,34 @@ def comparison(ours: Sequence[Mapping], theirs: Sequence[Mapping], name: str = "
     }
 
 
-def against(rows: Sequence[Mapping], first: Sequence[Mapping]) -> str:
-    """How rows compare with the first ones, as two cells of a table: median difference of the Dice, and p."""
-    if rows is first:
-        return "– | –"
-    found = comparison(rows, first)
-    return f"{found['median']:+.3f} | {found['p']:.2g}"
+COLUMNS = {
+    "hausdorff": ("HD mean (mm)", lambda found: f"{np.nanmean(found):.1f}"),
+    "hd95": ("HD95 median (mm)", lambda found: f"{np.nanmedian(found):.1f}"),
+    "folding": ("folds (%)", lambda found: f"{found.mean():.3f}"),
+    "steps": ("steps", lambda found: f"{found.mean():.0f}"),
+    "seconds": ("seconds", lambda found: f"{found.mean():.2f}"),
+}
+"""What tables show of a measure: the column's head, and a cell of all pairs' values."""
+
+
+def print_compared(
+    lines: Iterable[tuple[str, Sequence[Mapping], Sequence[Mapping]]], head: str, other: str, measures: Sequence[str]
+) -> None:
+    """A table of overlaps, each compared pair by pair with another one.
+
+    Args:
+        lines: first cells, rows of measures, and the rows that these are compared with; nothing where they are the same.
+        head: of the first cells.
+        other: what the rows are compared with.
+        measures: further columns, of `COLUMNS`.
+    """
+    heads = [COLUMNS[name][0] for name in measures]
+    print(f"| {head} | Dice mean | median | SD | against {other} | p | " + " | ".join(heads) + " |")
+    print("|" + ":--|" * (1 + head.count("|")) + "--:|" * (5 + len(heads)))
+    for title, rows, first in lines:
+        difference = "– | –"
+        if rows is not first:
+            found = comparison(rows, first)
+            difference = f"{found['median']:+.3f} | {found['p']:.2g}"
+        cells = [COLUMNS[name][1](values(rows, name)) for name in measures]
+        print(f"| {title} | {summary(values(rows, 'dice'), 3)} | {difference} | " + " | ".join(cells) + " |")

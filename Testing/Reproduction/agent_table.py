@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from agent_data import Anatomy, Pair, name_of
 from agent_peers import peers, registered_once
-from agent_scores import against, comparison, measure, summary, values
+from agent_scores import comparison, measure, print_compared, summary, values
 
 from AgentRegistrationLib.agent_model import AgentModel
 from AgentRegistrationLib.agent_walk import WalkOptions, walk_options
@@ -171,14 +171,8 @@ def print_options(anatomy: Anatomy, table: Mapping[str, list[dict]]) -> None:
     """What each choice gives, and its difference to the first row pair by pair."""
     first = next(iter(table.values()))
     print(f"\n{anatomy.title}, {len(first)} pairs:\n")
-    print("| agent | Dice mean | median | SD | against the first row | p | HD95 median (mm) | steps | seconds |")
-    print("|:--|" + "--:|" * 8)
-    for title, rows in table.items():
-        print(
-            f"| {title} | {summary(values(rows, 'dice'), 3)} | {against(rows, first)} | "
-            f"{np.nanmedian(values(rows, 'hd95')):.1f} | {values(rows, 'steps').mean():.0f} | "
-            f"{values(rows, 'seconds').mean():.2f} |"
-        )
+    lines = ((title, rows, first) for title, rows in table.items())
+    print_compared(lines, "agent", "the first row", ("hd95", "steps", "seconds"))
 
 
 def plot_table(found: Mapping[str, Mapping[str, list[dict]]], titles: Mapping[str, str], path: Path) -> None:

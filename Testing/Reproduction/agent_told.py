@@ -14,7 +14,7 @@ import SimpleITK as sitk
 import torch
 from agent_data import Anatomy, Pair, Seen, name_of
 from agent_peers import along_axes, demons_between
-from agent_scores import against, measure, summary, values
+from agent_scores import measure, print_compared
 from agent_table import BUNDLED, walked
 
 from AgentRegistrationLib.agent_model import AgentModel
@@ -28,17 +28,17 @@ def told(anatomy: Anatomy, model: AgentModel, pairs: Sequence[Pair]) -> dict[str
     """Rows of measures by method, one per pair; seconds are the processor's, finding structures and loading left out."""
     table = walked(anatomy, model, {BUNDLED: model.options}, pairs)
     if model.network.finder is not None:
-        table[DEMONS] = [_by_demons(anatomy, model, pair) for pair in pairs]
+        translate = anatomy.translator(model)
+        table[DEMONS] = [_by_demons(anatomy, model.network, pair, translate(pair)) for pair in pairs]
     for name in anatomy.networks:
         network = RegistrationModel.load(name, "cpu")
         table[NETWORK.format(name)] = [_by_network(anatomy, network, pair) for pair in pairs]
     return table
 
 
-def _by_demons(anatomy: Anatomy, model: AgentModel, pair: Pair) -> dict:
-    matrix = model.begin(pair[0].image, pair[1].image).view.alignment.matrix
+def _by_demons(anatomy: Anatomy, network: AgentNetwork, pair: Pair, matrix: np.ndarray) -> dict:
     seen = anatomy.seen(pair, matrix)
-    images = found_images(model.network, seen)
+    images = found_images(network, seen)
     start = time.process_time()
     field = along_axes(demons_between(*images))
     seconds = time.process_time() - start
@@ -67,13 +67,5 @@ def print_told(anatomy: Anatomy, table: Mapping[str, Sequence[dict]]) -> None:
     """What each method gives, and how it compares with the agent pair by pair."""
     ours = table[BUNDLED]
     print(f"\n{anatomy.title}, {len(ours)} pairs:\n")
-    print(
-        "| method | Dice mean | median | SD | against the agent | p | HD mean (mm) | HD95 median (mm) | folds (%) | seconds |"
-    )
-    print("|:--|" + "--:|" * 9)
-    for title, rows in table.items():
-        print(
-            f"| {title} | {summary(values(rows, 'dice'), 3)} | {against(rows, ours)} | "
-            f"{np.nanmean(values(rows, 'hausdorff')):.1f} | {np.nanmedian(values(rows, 'hd95')):.1f} | "
-            f"{values(rows, 'folding').mean():.3f} | {values(rows, 'seconds').mean():.2f} |"
-        )
+    lines = ((title, rows, ours) for title, rows in table.items())
+    print_compared(lines, "method", "the agent", ("hausdorff", "hd95", "folding", "seconds"))

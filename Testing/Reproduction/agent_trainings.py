@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 from agent_data import Anatomy, named
-from agent_scores import against, summary, values
+from agent_scores import print_compared
 from agent_table import as_in_the_thesis, guided
 
 from AgentRegistrationLib.agent_model import AgentModel
@@ -39,13 +38,7 @@ def print_trainings(anatomy: Anatomy, found: Mapping[str, Mapping[str, Sequence[
         return
     first = next(iter(found.values()))
     print(f"\n{anatomy.title}, {len(next(iter(first.values())))} pairs:\n")
-    print("| walk | training | Dice mean | median | SD | against the first | p | HD95 median (mm) | steps | seconds |")
-    print("|:--|:--|" + "--:|" * 8)
-    for walk, theirs in first.items():
-        for title, table in found.items():
-            rows = table[walk]
-            print(
-                f"| {walk} | {title} | {summary(values(rows, 'dice'), 3)} | {against(rows, theirs)} | "
-                f"{np.nanmedian(values(rows, 'hd95')):.1f} | {values(rows, 'steps').mean():.0f} | "
-                f"{values(rows, 'seconds').mean():.2f} |"
-            )
+    lines = (
+        (f"{walk} | {title}", table[walk], theirs) for walk, theirs in first.items() for title, table in found.items()
+    )
+    print_compared(lines, "walk | training", "the first", ("hd95", "steps", "seconds"))
