@@ -182,7 +182,7 @@ train-agent-options: $(VENV)/installed $(TRAINING)/acdc-validation.txt
 	$(RUN) $(FROM_3D)-rigid --rigid-translation 0.5 --rigid-rotation 2
 	$(RUN) $(FROM_3D)-ensemble --members 3
 	$(RUN) Testing/Reproduction/agent.py $(AGENT) --document Documentation/agent.md --parts trainings --trainings \
-	    "plain=$(OPEN)/hearts-plain/model,$(OPEN)/hippocampi-plain/model;rigid motions=$(OPEN)/hearts-rigid/model,$(OPEN)/hippocampi-rigid/model;three networks=$(OPEN)/hearts-ensemble/model,$(OPEN)/hippocampi-ensemble/model"
+	    "plain=$(OPEN)/hearts-plain/model,$(OPEN)/hippocampi-plain/model;rigid motions=$(OPEN)/hearts-rigid/model,$(OPEN)/hippocampi-rigid/model;three networks=$(OPEN)/hearts-ensemble/model,$(OPEN)/hippocampi-ensemble/model;bundled=cardiac-slice-agent,hippocampus-agent"
 
 .venv: $(VENV)/installed
 
