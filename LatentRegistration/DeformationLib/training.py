@@ -41,7 +41,7 @@ class TrainingOptions:
         warmup: steps over which the learning rate rises.
         averaging: decay per step of the exponential moving average of the weights, which is what is validated and kept.
         clip: largest norm of a step's gradient.
-        max_minutes: wall-clock limit of this run; the state is then saved for `resume`.
+        max_minutes: wall-clock limit of this run; the state is then saved for `resume`. One epoch is done at least.
         seed: of every random draw.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
         mixed_precision: bfloat16 autocast of the convolutions.
@@ -229,7 +229,7 @@ class Trainer:
         start, longest = time.monotonic(), 0.0
         while state.epoch < options.epochs:
             begin = time.monotonic()
-            if processes.agree(begin - start + longest > 60 * options.max_minutes):
+            if processes.agree(longest > 0 and begin - start + longest > 60 * options.max_minutes):
                 break
             self.begin_epoch(state.epoch)
             row = self._epoch(progress, processes)

@@ -1,6 +1,7 @@
 """The training loop: exactly resumable, stoppable at any time, the same whoever computes which share."""
 
 import copy
+import itertools
 import math
 from dataclasses import replace
 
@@ -130,6 +131,12 @@ def test_the_time_limit_stops_between_epochs_and_the_rest_can_follow(tmp_path, m
     whole = make_trainer(tmp_path / "whole")
     whole.run(Progress())
     assert_same_weights(weights_of(rest), weights_of(whole))
+
+
+def test_the_shortest_time_limit_leaves_time_for_one_epoch(tmp_path, monkeypatch):
+    clock = itertools.count()
+    monkeypatch.setattr("DeformationLib.training.time.monotonic", lambda: next(clock))
+    assert make_trainer(tmp_path, replace(OPTIONS, max_minutes=1e-6)).run(Progress()).epoch == 1
 
 
 def test_a_cancel_is_noticed_within_one_step(tmp_path):
