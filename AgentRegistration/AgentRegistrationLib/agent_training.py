@@ -281,6 +281,8 @@ class AgentTraining(ModelTraining):
 
     def _begin_epoch(self, epoch: int) -> None:
         self.finding = epoch < self.request.structure_epochs
+        if not epoch and self.request.structure_epochs >= self.request.options.epochs:
+            self._log("All epochs are for the finder of structures: ask for more --epochs to train the agent as well.")
         if not self.finding and self.found is None and self._structure_fine > 1:
             self.found = found_structures(self.objective.eval().network, self.finer, self.request.options.device)
             self.pairs.found = self.found[torch.as_tensor(self.training)]

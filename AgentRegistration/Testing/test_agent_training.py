@@ -242,6 +242,7 @@ def test_a_run_that_ends_before_there_is_an_agent_keeps_its_best_finder(train, t
     found = [float(row["found"]) for row in log_of(output)]
     assert [float(row["score"]) for row in log_of(output)] == pytest.approx([value - 1 for value in found])
     assert found.index(max(found)) == 2
+    assert "ask for more --epochs" in (output / "log.txt").read_text(encoding="utf-8")
     average = torch.load(output / "checkpoint.pt", weights_only=True)["average"]
     for name, value in read_weights(output / "model", read_card(output / "model"))["network"].items():
         assert torch.allclose(value.float(), average[f"network.{name}"].float(), atol=1e-3), name
